@@ -77,8 +77,7 @@ pub(super) fn observed(
         // Whose they are is known when the account is.
         rivals: Vec::new(),
         grant: Grant::Required,
-        account_changed: false,
-        object_changed: false,
+        changed_meanwhile: false,
         namespace_labels: None,
         owned: None,
         counts_at: None,

@@ -208,10 +208,9 @@ pub struct Observed {
     pub asked: bool,
     /// Which credentials the object uses.
     pub grant: Grant,
-    /// The account was edited, deleted or created again since then.
-    pub account_changed: bool,
-    /// The spec was edited, or the object deleted, since the reconciliation began.
-    pub object_changed: bool,
+    /// Since the reconciliation began, the spec was edited, the object deleted, or the account
+    /// edited, deleted or created again.
+    pub changed_meanwhile: bool,
     /// The labels of its namespace.
     pub namespace_labels: Option<BTreeMap<String, String>>,
     /// How many key pairs its namespace has, or is about to have, where that is limited.

@@ -41,7 +41,7 @@ impl Run<'_> {
         self.memory.imports.lock().insert(&self.desired.uid, Some(sent));
         // It may wait for minutes for its turn.
         let is_there = || self.memory.rows.lock().has_uid(self.at, &self.desired.uid);
-        let is_wanted = || is_there() && !self.has_account_changed() && !self.has_object_changed();
+        let is_wanted = || is_there() && !self.has_news();
         let import = self.lightsail().import_key_pair(&self.desired.name, key.line(), &is_wanted);
         let outcome = import.await;
         // Counted from the answer: the call may have waited for its turn.

@@ -103,7 +103,7 @@ impl<'a> Run<'a> {
         for _ in 0..MAX_STEPS {
             self.observed.now = self.clocks.now();
             self.observed.crowd = self.crowd();
-            self.note_news();
+            self.observed.changed_meanwhile = self.has_news();
             let step = plan::plan(&self.desired, &self.observed);
             if step.needs_rivals() && self.has_new_rivals() {
                 continue;
@@ -120,19 +120,13 @@ impl<'a> Run<'a> {
         self.publish(&Verdict::too_many_steps()).await
     }
 
-    /// Notes what the watches have told since the reconciliation began: it may have waited for
-    /// minutes.
-    fn note_news(&mut self) {
-        self.observed.account_changed = self.has_account_changed();
-        self.observed.object_changed = self.has_object_changed();
-    }
-
-    fn has_account_changed(&self) -> bool {
+    /// Whether the watches have told of a change since the reconciliation began, of the object or
+    /// its account: that may have waited for minutes.
+    fn has_news(&self) -> bool {
         let (grant, account) = (&self.observed.grant, account_ref(&self.object));
-        self.ctx.directory.has_changed(grant, &self.at.namespace, account)
-    }
-
-    fn has_object_changed(&self) -> bool {
+        if self.ctx.directory.has_changed(grant, &self.at.namespace, account) {
+            return true;
+        }
         let rows = self.memory.rows.lock();
         let row = rows.get(self.at).filter(|row| row.uid == *self.desired.uid);
         row.is_some_and(|row| row.trigger.is_after(&self.trigger))

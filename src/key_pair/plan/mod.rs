@@ -83,11 +83,10 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
 /// while the reconciliation waited for an answer or its turn. A pair that was imported before that
 /// still gets its tags and its record.
 fn may_be_unwanted(observed: &Observed, step: &Step) -> bool {
-    let is_news = observed.account_changed || observed.object_changed;
     // A suspended object takes the owner off too, but only as its present spec says.
     let changes = step.changes() || matches!(step, Step::DisownSecret(_));
     let was_imported = matches!(observed.done.import, Some(Imported::Accepted(_)));
-    is_news && changes && !was_imported
+    observed.changed_meanwhile && changes && !was_imported
 }
 
 /// A suspended object changes nothing, so what a list shows is enough for it, unless an import of

@@ -80,37 +80,34 @@ fn whether_it_may_use_the_account_comes_before_all_else() {
 }
 
 #[test]
-fn an_account_that_is_edited_meanwhile_is_read_again_before_a_change() {
+fn what_is_edited_meanwhile_is_read_again_before_a_change() {
     check(with_account, &[
-        ("a read goes on", |_, o| o.account_changed = true, "Read pair"),
+        ("a read goes on", |_, o| o.changed_meanwhile = true, "Read pair"),
         ("nothing is written", |_, o| {
-            (o.account_changed, o.pair) = (true, live(None));
+            (o.changed_meanwhile, o.pair) = (true, live(None));
         }, "StartOver"),
         ("nothing is tagged", |_, o| {
             unchanged(o);
-            (o.account_changed, o.pair) = (true, live(Some(pair(FIRST))));
+            (o.changed_meanwhile, o.pair) = (true, live(Some(pair(FIRST))));
         }, "StartOver"),
         ("nor deleted", |d, o| {
             unchanged(o);
-            (o.account_changed, d.goal) = (true, Goal::ObjectDeleted);
+            (o.changed_meanwhile, d.goal) = (true, Goal::ObjectDeleted);
         }, "StartOver"),
         ("a pair that was imported just now gets its tags", |_, o| {
             unchanged(o);
             o.done.import = Some(Imported::Accepted(Operation::default()));
-            (o.account_changed, o.pair) = (true, live(Some(pair(FIRST))));
+            (o.changed_meanwhile, o.pair) = (true, live(Some(pair(FIRST))));
         }, "Tag"),
         ("not where the name was taken", |_, o| {
             unchanged(o);
             o.done.import = Some(Imported::NameTaken);
-            (o.account_changed, o.pair) = (true, live(Some(pair(FIRST))));
+            (o.changed_meanwhile, o.pair) = (true, live(Some(pair(FIRST))));
         }, "StartOver"),
         ("a suspended object says what it would do", |d, o| {
-            (o.account_changed, d.suspend, o.pair) = (true, true, live(None));
+            (o.changed_meanwhile, d.suspend, o.pair) = (true, true, live(None));
         }, "Suspended Suspended"),
-        ("nor where the spec was edited", |_, o| {
-            (o.object_changed, o.pair) = (true, live(None));
-        }, "StartOver"),
-        ("what has nothing to do is Ready", |_, o| { unchanged(o); o.account_changed = true; },
+        ("what has nothing to do is Ready", |_, o| { unchanged(o); o.changed_meanwhile = true; },
          "Ready Imported"),
     ]);
 }

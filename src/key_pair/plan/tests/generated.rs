@@ -166,7 +166,7 @@ fn i3_a_secret_that_kubernetes_would_delete_gets_rid_of_its_owner_before_its_key
          |_, o, key| o.secret = Lookup::Found(of_earlier(key)), "DisownSecret"),
         ("not if the spec was edited meanwhile, which may let the Secret go", |_, o, key| {
             o.secret = Lookup::Found(of_earlier(key));
-            o.object_changed = true;
+            o.changed_meanwhile = true;
         }, "StartOver"),
         ("also where it goes with this object", |d, o, key| {
             goes_with_object(d);
