@@ -127,14 +127,10 @@ fn decide(desired: &Desired, observed: &Observed) -> Step {
     if let Some(refusal) = permission::refuse(desired, observed) {
         return refusal;
     }
-    if desired.goal.ends() {
-        if desired.suspend {
-            return ending::release(desired, observed, Release::Suspended);
-        }
-        let policy = effective_deletion_policy(desired, observed.recorded.origin);
-        if policy == DeletionPolicy::Retain {
-            return ending::release(desired, observed, Release::Retain);
-        }
+    let policy = effective_deletion_policy(desired, observed.recorded.origin);
+    if desired.goal.ends() && policy == DeletionPolicy::Retain {
+        let why = if desired.suspend { Release::Suspended } else { Release::Retain };
+        return ending::release(desired, observed, why);
     }
     if observed.has_predecessor {
         return refusals::wait_for_predecessor();

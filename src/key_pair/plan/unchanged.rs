@@ -81,6 +81,23 @@ mod tests {
         }
     }
 
+    fn claim() -> PairClaim {
+        PairClaim {
+            key: claim_key("eu-west-1", "fleet"),
+            name: Digest::of("fleet"),
+            owner: Digest::of("c/n/o"),
+            created_at: None,
+            arn: Some(Digest::of("arn:own")),
+            account: None,
+            wants_pair: true,
+            has_intent: false,
+            is_idle: false,
+            has_acted: true,
+            waits: false,
+            baseline: None,
+        }
+    }
+
     #[test]
     fn a_pair_is_as_it_was_recorded_or_its_object_is_reconciled() {
         type Change = fn(&mut PairClaim, &mut Baseline, &mut Option<KeyPair>);
@@ -108,20 +125,7 @@ mod tests {
             ("there, though it should not be", |c, _, _| c.arn = None, false),
         ];
         for (name, change, expected) in rows {
-            let mut claim = PairClaim {
-                key: claim_key("eu-west-1", "fleet"),
-                name: Digest::of("fleet"),
-                owner: Digest::of("c/n/o"),
-                created_at: None,
-                arn: Some(Digest::of("arn:own")),
-                account: None,
-                wants_pair: true,
-                has_intent: false,
-                is_idle: false,
-                has_acted: true,
-                waits: false,
-                baseline: None,
-            };
+            let mut claim = claim();
             let mut baseline = Baseline {
                 account: Digest::of("123456789012"),
                 fingerprint: Some(Digest::of("f")),
@@ -144,20 +148,7 @@ mod tests {
             assert_eq!(is_unchanged(&claim, &baseline, pair.as_ref()), expected, "{name}");
         }
         // What should not be there, and is not.
-        let claim = PairClaim {
-            key: claim_key("", ""),
-            name: Digest::of(""),
-            owner: Digest::of(""),
-            created_at: None,
-            arn: None,
-            account: None,
-            wants_pair: true,
-            has_intent: false,
-            is_idle: false,
-            has_acted: true,
-            waits: false,
-            baseline: None,
-        };
+        let claim = PairClaim { arn: None, ..claim() };
         let baseline = Baseline {
             account: Digest::of("1"),
             fingerprint: None,
