@@ -21,7 +21,6 @@ use tokio_util::sync::CancellationToken;
 use self::act::Run;
 use self::claim::PairClaim;
 use self::memory::{Memory, Vanished};
-use self::observe::Needs;
 use self::plan::{Confirmation, Ended};
 use crate::api::{FINALIZER, LightsailKeyPair, Reason};
 use crate::clock::Moment;
@@ -37,6 +36,7 @@ use crate::engine::{
 };
 use crate::error::Error;
 use crate::ids::{Region, lane_parts};
+use crate::lightsail::ListNeeds;
 
 const KIND: &str = "LightsailKeyPair";
 
@@ -76,7 +76,7 @@ impl KeyPairs {
             return None;
         }
         let max_age = plan::max_age_of_list(baseline.interval);
-        let needs = Needs { max_age, since: None, most_pages: usize::MAX };
+        let needs = ListNeeds { max_age, since: None, most_pages: usize::MAX };
         let list = observe::shared_list(&self.ctx, &self.memory, &shared, &lane, needs);
         let list = tokio::select! {
             biased;

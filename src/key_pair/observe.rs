@@ -18,7 +18,7 @@ use crate::engine::objects::{has_finalizer, is_asked};
 use crate::engine::rows::claim_key;
 use crate::engine::{Context, Lookup, ObjectRef};
 use crate::ids::{AccountId, Arn, KeyPairName, Scope, lane_parts};
-use crate::lightsail::{self, KeyPair, Lightsail, Listing};
+use crate::lightsail::{self, KeyPair, Lightsail, ListNeeds, Listing};
 use crate::readiness::Extent;
 
 /// What is known before anything is read.
@@ -120,34 +120,15 @@ pub(super) fn import_sent(clocks: &Clocks, sent: Sent) -> ImportSent {
     ImportSent { until: clocks.time_of(sent.until), accepted: sent.accepted }
 }
 
-/// What list will do.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Needs {
-    /// One that is not older than that, or not much older than it takes to read one.
-    pub(super) max_age: Duration,
-    /// One whose walk started then or later.
-    pub(super) since: Option<Moment>,
-    /// If it has to be read, it is not waited for beyond so many pages.
-    pub(super) most_pages: usize,
-}
-
-impl Needs {
-    /// As these, to count pairs after one was left behind, if any was.
-    pub(super) fn to_count(self, left_at: Option<Moment>) -> Self {
-        Self { since: self.since.max(left_at), ..self }
-    }
-}
-
 /// The shared list, unless it is not worth waiting for. That it could be read is noted.
 pub(super) async fn shared_list(
     ctx: &Context,
     memory: &Memory,
     region: &Lightsail,
     lane: &str,
-    needs: Needs,
+    needs: ListNeeds,
 ) -> lightsail::Result<Option<Arc<Listing>>> {
-    let Needs { max_age, since, most_pages } = needs;
-    let list = ctx.inventory.list_within(region, max_age, since, most_pages).await;
+    let list = ctx.inventory.list_within(region, needs).await;
     let scope = region.scope();
     let (what, extent) = (list_of(scope), ctx.regions.extent(&scope.region));
     // Anybody may reach the probes, and AWS's answers name the roles of accounts.

@@ -22,6 +22,25 @@ use crate::clock::Moment;
 use crate::ids::{KeyPairName, Region, Scope};
 use crate::metrics::Metrics;
 
+/// Which list will do.
+#[derive(Clone, Copy, Debug)]
+pub struct ListNeeds {
+    /// One that is not older than that, or not much older than it takes to read one.
+    pub max_age: Duration,
+    /// One whose walk started then or later, however young an earlier one is.
+    pub since: Option<Moment>,
+    /// If it has to be read, it is not waited for beyond so many pages.
+    pub most_pages: usize,
+}
+
+impl ListNeeds {
+    /// As these, to count pairs after one was left behind, if any was.
+    #[must_use]
+    pub fn to_count(self, left_at: Option<Moment>) -> Self {
+        Self { since: self.since.max(left_at), ..self }
+    }
+}
+
 /// The lists of all accounts and regions.
 #[derive(Debug)]
 pub struct Inventory {
@@ -109,20 +128,17 @@ impl Inventory {
         self.cache.lock().at(key(region), Instant::now())
     }
 
-    /// A list that is not older than that, or not much older than it takes to read one. `None` as
-    /// soon as a read shows that the list has more than this many pages. A read that has begun goes
-    /// on. None begins if the last one failed after so many pages. `since`: a list whose read
-    /// started earlier will not do, however young it is.
+    /// A list that will do. `None` as soon as a read shows that it has too many pages. A read that
+    /// has begun goes on. None begins if the last one failed after so many pages.
     ///
     /// # Errors
     /// As [`Lightsail::key_pairs`]; the old list is dropped then.
     pub async fn list_within(
         self: &Arc<Self>,
         region: &Lightsail,
-        max_age: Duration,
-        since: Option<Moment>,
-        most_pages: usize,
+        needs: ListNeeds,
     ) -> Result<Option<Arc<Listing>>> {
+        let ListNeeds { max_age, since, most_pages } = needs;
         let is_good = |listing: &Listing| {
             listing.is_good(max_age) && since.is_none_or(|since| listing.started_at() >= since)
         };

@@ -44,7 +44,7 @@ pub use configuration::configuration;
 pub use credentials::Sources;
 pub use error::{Error, ErrorKind};
 pub use http::{HttpOptions, http_client};
-pub use inventory::Inventory;
+pub use inventory::{Inventory, ListNeeds};
 pub use listing::Listing;
 pub use regions::Regions;
 pub use retry::CHANGE_AFTER_READ_WAITS;

@@ -7,7 +7,8 @@ use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use lightsail_operator::lease::HeldLease;
 use lightsail_operator::lightsail::{
-    ErrorKind, HttpOptions, Imported, Inventory, Lightsail, Sessions, Sources, http_client,
+    ErrorKind, HttpOptions, Imported, Inventory, Lightsail, ListNeeds, Sessions, Sources,
+    http_client,
 };
 use lightsail_operator::metrics::Metrics;
 use lightsail_operator::readiness::Readiness;
@@ -212,8 +213,8 @@ async fn a_list_is_walked_over_all_pages_and_shared() {
     let lightsail = lightsail(&simulator).await;
     let inventory = Arc::new(Inventory::new("cluster", Metrics::default()));
     let before = simulator.requests().len();
-    let minute = Duration::from_mins(1);
-    let list = |_| inventory.list_within(&lightsail, minute, None, usize::MAX);
+    let needs = ListNeeds { max_age: Duration::from_mins(1), since: None, most_pages: usize::MAX };
+    let list = |_| inventory.list_within(&lightsail, needs);
     let lists = futures::future::join_all((0..20).map(list)).await;
     for list in lists {
         assert!(list.unwrap().unwrap().find(&"pair-8".into()).is_some());

@@ -16,12 +16,12 @@ use crate::error::Error;
 use crate::ids::lane_parts;
 use crate::key_pair::claim::{self, PairClaim};
 use crate::key_pair::memory::Allowance;
-use crate::key_pair::observe::{Needs, shared_list, unanswered};
+use crate::key_pair::observe::{shared_list, unanswered};
 use crate::key_pair::plan;
 use crate::key_pair::world::{
     DesiredPair, PairRead, PublicKeySource, Rival, SourceKind, SourceRef,
 };
-use crate::lightsail::{self, KeyPair, Listing, OpenedRegion};
+use crate::lightsail::{self, KeyPair, ListNeeds, Listing, OpenedRegion};
 use crate::secret::{self, DataValue};
 
 impl Run<'_> {
@@ -143,7 +143,7 @@ impl Run<'_> {
 
     /// The shared list, unless it has more pages than are needed. An object that is changed
     /// meanwhile starts over.
-    async fn shared_list(&self, needs: Needs) -> Result<Option<Arc<Listing>>, Error> {
+    async fn shared_list(&self, needs: ListNeeds) -> Result<Option<Arc<Listing>>, Error> {
         let lane = claim::lane_of(&self.object);
         tokio::select! {
             biased;
@@ -198,16 +198,16 @@ impl Run<'_> {
 
     /// Which list will do for this object. One that waits for others reads a list for all of them
     /// whose walk begins now, if none is there that began after its pair was tagged.
-    fn needs_of_list(&self, lane: &str, most_pages: usize) -> Needs {
+    fn needs_of_list(&self, lane: &str, most_pages: usize) -> ListNeeds {
         let mut crowds = self.memory.crowds.lock();
         let crowd = &self.observed.crowd;
         let Some(named_at) = crowds.named_at(&self.desired.uid).filter(|_| crowd.is_named) else {
-            return Needs { max_age: self.max_age_of_list(), since: None, most_pages };
+            return ListNeeds { max_age: self.max_age_of_list(), since: None, most_pages };
         };
         if !crowd.is_listed {
             crowds.spend(lane, crowd.pages);
         }
-        Needs { max_age: Duration::MAX, since: Some(named_at), most_pages: usize::MAX }
+        ListNeeds { max_age: Duration::MAX, since: Some(named_at), most_pages: usize::MAX }
     }
 
     /// An object reads its own pair, and no list for all that wait.
