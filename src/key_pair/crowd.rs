@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::world::{Crowd, CrowdCounts, RECENT};
 use crate::clock::Moment;
 use crate::digest::Digest;
 use crate::engine::ObjectRef;
@@ -23,6 +22,57 @@ const EARNED: f64 = 0.06;
 /// As long as only one page was ever read, a page is taken to have room for so many pairs. The page
 /// size is not published.
 const PAGE: usize = 20;
+
+/// Recent is what happened about so long ago.
+pub(crate) const RECENT: Duration = Duration::from_secs(5);
+
+/// Who is creating key pairs in the lane of an object, and how far it is itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crowd {
+    /// How many pages a list of all pairs would have.
+    pub pages: usize,
+    /// All objects there.
+    pub all: CrowdCounts,
+    /// Those of the object's namespace.
+    pub own: CrowdCounts,
+    /// How many calls lists may cost while others are still to come.
+    pub credit: usize,
+    /// The tags of the object's pair were set by its name, and no read has shown it since.
+    pub is_named: bool,
+    /// A list is there whose walk began after that.
+    pub is_listed: bool,
+}
+
+impl Default for Crowd {
+    fn default() -> Self {
+        let (all, own) = (CrowdCounts::default(), CrowdCounts::default());
+        Self { pages: 1, all, own, credit: 0, is_named: false, is_listed: false }
+    }
+}
+
+/// How many objects are being created.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CrowdCounts {
+    /// Those whose pair is yet to be imported.
+    pub coming: usize,
+    /// Those whose pair was tagged by its name, and that no read has shown yet.
+    pub waiting: usize,
+    /// How many were tagged by name in about the last [`RECENT`].
+    pub recent: usize,
+    /// How long ago the last one was; `None` if none was.
+    pub quiet_for: Option<Duration>,
+    /// How long ago anything became of one of them: its pair was tagged, or it is no more among
+    /// them.
+    pub still_for: Option<Duration>,
+}
+
+impl CrowdCounts {
+    /// How many are being created, or were a moment ago.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.coming + self.waiting.max(self.recent)
+    }
+}
 
 /// All objects that are being created.
 #[derive(Debug, Default)]

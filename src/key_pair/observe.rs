@@ -7,10 +7,11 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 use parking_lot::Mutex;
 
+use super::crowd::Crowd;
 use super::memory::{Memory, Sent, Unanswered};
 use super::plan::{self, TaggedObject};
 use super::record;
-use super::world::{Crowd, Desired, Done, Finalizer, ImportSent, Observed};
+use super::world::{Desired, Done, Finalizer, ImportSent, Observed};
 use crate::access::Grant;
 use crate::api::{FINALIZER, LightsailKeyPair};
 use crate::clock::{Clocks, Moment};

@@ -1,12 +1,81 @@
 //! What earlier reconciliations recorded in the status of a `LightsailKeyPair`, in domain types.
 //! Pure.
 
-use super::world::{Intent, Recorded, Replaced};
+use k8s_openapi::jiff::Timestamp;
+
 use crate::api::conditions::{READY, STALLED, find, is_true, reason};
-use crate::api::key_pair::ImportIntent;
+use crate::api::key_pair::{ImportIntent, Origin};
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Operation, Reason};
 use crate::engine::objects;
+use crate::ids::{AccountId, Arn, Fingerprint};
 use crate::ssh::Fingerprints;
+
+/// What the status says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// The account.
+    pub account: Option<AccountId>,
+    /// The pair that is this object's.
+    pub arn: Option<Arn>,
+    /// When Lightsail created it.
+    pub created_at: Option<String>,
+    /// Its fingerprint, verbatim.
+    pub fingerprint: Option<Fingerprint>,
+    /// The public key that it was imported with.
+    pub public_key_sha256: Option<String>,
+    /// How the object came to it.
+    pub origin: Option<Origin>,
+    /// The Secret that held the private key last.
+    pub secret_name: Option<String>,
+    /// The keys of the tags that it has set.
+    pub managed_tag_keys: Vec<String>,
+    /// The import that is under way.
+    pub intent: Option<Intent>,
+    /// The last operation, if it is a deletion that was under way when it was answered.
+    pub deletion: Option<Operation>,
+    /// When the last operation began, if it is a deletion.
+    pub deleted_at: Option<Timestamp>,
+    /// The last operation, if it is the import of the intent, and was under way then.
+    pub import: Option<Operation>,
+}
+
+impl Recorded {
+    /// Whether the object may have used its account by now. A finalizer proves nothing: users can
+    /// set it.
+    #[must_use]
+    pub fn uses_account(&self) -> bool {
+        self.account.is_some()
+            || self.arn.is_some()
+            || self.origin.is_some()
+            || self.intent.is_some()
+    }
+}
+
+/// An import that is about to be sent, or whose answer is not on record yet (I12).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// The account.
+    pub account: AccountId,
+    /// The public key.
+    pub public_key_sha256: String,
+    /// The fingerprints that Lightsail may print for it.
+    pub fingerprints: Fingerprints,
+    /// The time by Lightsail's clock: what it created earlier does not come from this import.
+    pub date: Option<Timestamp>,
+    /// The pair that was recorded before, and is gone: a read that shows it is an old one.
+    pub replaced: Option<Replaced>,
+}
+
+/// A pair that is gone, and whose name another one is to get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// Its ARN. A fake of Lightsail may make ARNs of names: then the next pair has the same.
+    pub arn: Arn,
+    /// When it was created, in Lightsail's words.
+    pub created_at: Option<String>,
+    /// How the object came to it.
+    pub origin: Option<Origin>,
+}
 
 /// What earlier reconciliations recorded.
 pub(super) fn recorded(object: &LightsailKeyPair) -> Recorded {
@@ -96,7 +165,6 @@ pub(super) fn is_current(object: &LightsailKeyPair) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::key_pair::Origin;
 
     #[test]
     fn i12_nothing_relies_on_what_is_not_kept() {

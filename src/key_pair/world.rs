@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
+use super::crowd::Crowd;
+use super::record::Recorded;
 use crate::access::Grant;
 use crate::access::Limits;
-use crate::api::key_pair::{
-    AdoptionPolicy, Backup, DeletionPolicy, KeyAlgorithm, Origin, ReplacePolicy,
-};
+use crate::api::key_pair::{AdoptionPolicy, Backup, DeletionPolicy, KeyAlgorithm, ReplacePolicy};
 use crate::api::{Operation, Reason};
 use crate::digest::Digest;
 use crate::engine::Lookup;
@@ -17,7 +17,7 @@ use crate::engine::uid::Uid;
 use crate::ids::{AccountId, Arn, Fingerprint, KeyPairName, Owner, Region};
 use crate::lightsail::{self, Downloaded, Imported, KeyPair};
 use crate::secret::{Found, SecretSpec};
-use crate::ssh::{Fingerprints, InvalidPublicKey, PrivateKey, PublicKey};
+use crate::ssh::{InvalidPublicKey, PrivateKey, PublicKey};
 
 /// What the object asks for, after validation.
 #[derive(Clone, Debug)]
@@ -305,73 +305,6 @@ pub struct Observed {
     pub done: Done,
 }
 
-/// What the status says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recorded {
-    /// The account.
-    pub account: Option<AccountId>,
-    /// The pair that is this object's.
-    pub arn: Option<Arn>,
-    /// When Lightsail created it.
-    pub created_at: Option<String>,
-    /// Its fingerprint, verbatim.
-    pub fingerprint: Option<Fingerprint>,
-    /// The public key that it was imported with.
-    pub public_key_sha256: Option<String>,
-    /// How the object came to it.
-    pub origin: Option<Origin>,
-    /// The Secret that held the private key last.
-    pub secret_name: Option<String>,
-    /// The keys of the tags that it has set.
-    pub managed_tag_keys: Vec<String>,
-    /// The import that is under way.
-    pub intent: Option<Intent>,
-    /// The last operation, if it is a deletion that was under way when it was answered.
-    pub deletion: Option<Operation>,
-    /// When the last operation began, if it is a deletion.
-    pub deleted_at: Option<Timestamp>,
-    /// The last operation, if it is the import of the intent, and was under way then.
-    pub import: Option<Operation>,
-}
-
-impl Recorded {
-    /// Whether the object may have used its account by now. A finalizer proves nothing: users can
-    /// set it.
-    #[must_use]
-    pub fn uses_account(&self) -> bool {
-        self.account.is_some()
-            || self.arn.is_some()
-            || self.origin.is_some()
-            || self.intent.is_some()
-    }
-}
-
-/// An import that is about to be sent, or whose answer is not on record yet (I12).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Intent {
-    /// The account.
-    pub account: AccountId,
-    /// The public key.
-    pub public_key_sha256: String,
-    /// The fingerprints that Lightsail may print for it.
-    pub fingerprints: Fingerprints,
-    /// The time by Lightsail's clock: what it created earlier does not come from this import.
-    pub date: Option<Timestamp>,
-    /// The pair that was recorded before, and is gone: a read that shows it is an old one.
-    pub replaced: Option<Replaced>,
-}
-
-/// A pair that is gone, and whose name another one is to get.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replaced {
-    /// Its ARN. A fake of Lightsail may make ARNs of names: then the next pair has the same.
-    pub arn: Arn,
-    /// When it was created, in Lightsail's words.
-    pub created_at: Option<String>,
-    /// How the object came to it.
-    pub origin: Option<Origin>,
-}
-
 /// An import that was sent, or may have been, and was not refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImportSent {
@@ -379,57 +312,6 @@ pub struct ImportSent {
     pub until: Timestamp,
     /// Lightsail said that it does.
     pub accepted: bool,
-}
-
-/// Who is creating key pairs in the lane of an object, and how far it is itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Crowd {
-    /// How many pages a list of all pairs would have.
-    pub pages: usize,
-    /// All objects there.
-    pub all: CrowdCounts,
-    /// Those of the object's namespace.
-    pub own: CrowdCounts,
-    /// How many calls lists may cost while others are still to come.
-    pub credit: usize,
-    /// The tags of the object's pair were set by its name, and no read has shown it since.
-    pub is_named: bool,
-    /// A list is there whose walk began after that.
-    pub is_listed: bool,
-}
-
-impl Default for Crowd {
-    fn default() -> Self {
-        let (all, own) = (CrowdCounts::default(), CrowdCounts::default());
-        Self { pages: 1, all, own, credit: 0, is_named: false, is_listed: false }
-    }
-}
-
-/// Recent is what happened about so long ago.
-pub(crate) const RECENT: Duration = Duration::from_secs(5);
-
-/// How many objects are being created.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CrowdCounts {
-    /// Those whose pair is yet to be imported.
-    pub coming: usize,
-    /// Those whose pair was tagged by its name, and that no read has shown yet.
-    pub waiting: usize,
-    /// How many were tagged by name in about the last [`RECENT`].
-    pub recent: usize,
-    /// How long ago the last one was; `None` if none was.
-    pub quiet_for: Option<Duration>,
-    /// How long ago anything became of one of them: its pair was tagged, or it is no more among
-    /// them.
-    pub still_for: Option<Duration>,
-}
-
-impl CrowdCounts {
-    /// How many are being created, or were a moment ago.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.coming + self.waiting.max(self.recent)
-    }
 }
 
 /// Whether the object has the finalizer.

@@ -8,10 +8,11 @@ mod release;
 use tokio_util::sync::CancellationToken;
 
 use super::claim::{self, account_ref};
+use super::crowd::Crowd;
 use super::memory::{Memory, Sent};
 use super::observe::observed;
 use super::plan::{self, Ended, Step};
-use super::world::{Crowd, Desired, Failure, Finalizer, Goal, Observed};
+use super::world::{Desired, Failure, Finalizer, Goal, Observed};
 use super::{desired, status};
 use crate::access::Limits;
 use crate::api::{FINALIZER, LightsailKeyPair};

@@ -11,8 +11,9 @@ use k8s_openapi::jiff::SignedDuration;
 
 use super::ownership::all_tags;
 use super::step::Step;
+use crate::key_pair::crowd::{Crowd, RECENT};
 use crate::key_pair::message::Message;
-use crate::key_pair::world::{Crowd, Desired, Observed, RECENT};
+use crate::key_pair::world::{Desired, Observed};
 use crate::lightsail::Imported;
 
 /// The tags of a pair that was imported are set by its name alone if that is the very next call,
@@ -136,7 +137,7 @@ fn tag_by_name(desired: &Desired, observed: &Observed) -> Option<Step> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key_pair::world::CrowdCounts;
+    use crate::key_pair::crowd::CrowdCounts;
 
     fn counts(coming: usize, waiting: usize, recent: usize, quiet: f64) -> CrowdCounts {
         let quiet_for = Some(Duration::from_secs_f64(quiet));

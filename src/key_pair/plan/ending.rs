@@ -12,7 +12,8 @@ use crate::api::key_pair::{DeletionPolicy, Origin};
 use crate::engine::{Lookup, State};
 use crate::ids::AccountId;
 use crate::key_pair::message::{Message, Release};
-use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed, Recorded};
+use crate::key_pair::record::Recorded;
+use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
 use crate::lightsail::{self, KeyPair};
 
 /// What deleting the object does: what the spec says, or else `Delete` for a pair that this object

@@ -16,7 +16,8 @@ use crate::api::OWNER_TAG;
 use crate::engine::action::Next;
 use crate::engine::next_poll;
 use crate::key_pair::message::Message;
-use crate::key_pair::world::{Desired, Finalizer, Observed, PairRead, Recorded};
+use crate::key_pair::record::Recorded;
+use crate::key_pair::world::{Desired, Finalizer, Observed, PairRead};
 use crate::lightsail::{Imported, KeyPair};
 use crate::ssh::PublicKey;
 

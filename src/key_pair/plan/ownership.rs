@@ -10,7 +10,8 @@ use crate::api::{OWNER_TAG, is_other_spelling};
 use crate::digest::Digest;
 use crate::engine::uid::Uid;
 use crate::ids::{Arn, Owner};
-use crate::key_pair::world::{Desired, DesiredPair, Observed, Replaced};
+use crate::key_pair::record::Replaced;
+use crate::key_pair::world::{Desired, DesiredPair, Observed};
 use crate::lightsail::KeyPair;
 use crate::ssh::Match;
 

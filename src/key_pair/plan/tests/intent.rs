@@ -4,7 +4,7 @@ use super::*;
 use crate::api::conditions::{Conditions, READY, RECONCILING, STALLED, is_true, reason};
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Reason};
 use crate::key_pair::claim::is_coming;
-use crate::key_pair::world::Replaced;
+use crate::key_pair::record::Replaced;
 use crate::key_pair::{record, status};
 
 /// Nothing but what a row says is on record, and the finalizer is there from before.
@@ -376,14 +376,14 @@ fn a_pair_is_tagged_by_its_name_only_as_the_very_next_call() {
         ("or a list that will be there", |_, o| {
             (o.done.tagged_by_name, o.crowd.is_named) = (true, true);
             o.crowd.all.coming = 100;
-            o.crowd.own = crate::key_pair::world::CrowdCounts {
+            o.crowd.own = crate::key_pair::crowd::CrowdCounts {
                 quiet_for: Some(Duration::ZERO), still_for: Some(Duration::ZERO),
                 ..o.crowd.all };
         }, "Pause InProgress"),
         ("but not if somebody asked for a reconciliation now", |_, o| {
             (o.done.tagged_by_name, o.crowd.is_named, o.asked) = (true, true, true);
             o.crowd.all.coming = 100;
-            o.crowd.own = crate::key_pair::world::CrowdCounts {
+            o.crowd.own = crate::key_pair::crowd::CrowdCounts {
                 quiet_for: Some(Duration::ZERO), still_for: Some(Duration::ZERO),
                 ..o.crowd.all };
         }, "Read pair live"),

@@ -20,9 +20,11 @@ use crate::api::{OWNER_TAG, Operation};
 use crate::digest::Digest;
 use crate::engine::{Lookup, State};
 use crate::ids::KeyPairName;
+use crate::key_pair::crowd::Crowd;
+use crate::key_pair::record::{Intent, Recorded};
 use crate::key_pair::world::{
-    Crowd, Done, Failure, ImportSent, ImportedKey, Intent, InvalidName, PairRead, Recorded, Rival,
-        PublicKeySource, SetAside, SourceKind, SourceRef,
+    Done, Failure, ImportSent, ImportedKey, InvalidName, PairRead, PublicKeySource, Rival, SetAside,
+    SourceKind, SourceRef,
 };
 use crate::lightsail::{self, ErrorKind, Imported, KeyPair, Tags};
 use crate::secret::{Found, Rejection, SecretSpec};

@@ -10,7 +10,7 @@ use super::world::{self, Annotation, Answer, Copied, Found as Read, How, Key, Mi
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Reason};
 use crate::digest::Digest;
 use crate::engine::tests::search::{ByHash, hash_of};
-use crate::key_pair::world::CrowdCounts;
+use crate::key_pair::crowd::CrowdCounts;
 use crate::key_pair::{record, status};
 use crate::lightsail::Downloaded;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
