@@ -124,7 +124,7 @@ pub struct HostKeyResetSpec {
     /// The latest time at which the operator may start the reset, in RFC 3339, for example
     /// `2026-12-01T00:00:00Z`. After this time, a reset that has not started fails with the reason
     /// `Expired`. Immutable, and cannot be set later. Default: 24 hours after the object was
-    /// created. The operator's clock decides.
+    /// created. The operator compares this time with its own clock.
     ///
     /// Set it in every file that you keep, in Git or in a backup: a copy that is applied later then
     /// starts nothing.
@@ -173,7 +173,7 @@ fn default_deadline() -> i32 {
 pub struct Preconditions {
     /// The ARN that the instance must have, for example
     /// `arn:aws:lightsail:eu-west-1:123456789012:Instance/05859e3d-331d-48ba-9034-12345aabbcc2`.
-    /// The id in it changes if the instance is deleted and another one is created under the same
+    /// The ID in it changes if the instance is deleted and another one is created under the same
     /// name. To print the ARN, run `aws lightsail get-instance --region eu-west-1 --instance-name
     /// web-1 --query instance.arn`.
     #[serde(rename = "instanceARN")]
@@ -206,7 +206,7 @@ pub struct HostKeyResetStatus {
     /// Lightsail refused does not count.
     #[serde(default)]
     pub attempts: i32,
-    /// The id of the AWS account, 12 digits. A reset that has started stays with this account.
+    /// The ID of the AWS account, 12 digits. A reset that has started stays with this account.
     #[serde(default, rename = "accountID", skip_serializing_if = "Option::is_none")]
     pub account_id: Option<String>,
     /// The ARN that the instance had when the reset was started.
@@ -217,19 +217,20 @@ pub struct HostKeyResetStatus {
     /// only the operator's log then has it, as `caller`.
     #[serde(default, rename = "callerARN", skip_serializing_if = "Option::is_none")]
     pub caller_arn: Option<String>,
-    /// The request id in AWS's answer to the call. CloudTrail shows it as `requestID`. Unset if the
-    /// answer was lost.
+    /// The request ID in AWS's response to the call. CloudTrail shows it as `requestID`. Unset if
+    /// the response was lost.
     #[serde(default, rename = "requestID", skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// The id of the newest `DeleteKnownHostKeys` operation of the instance before the call. Empty
-    /// if Lightsail listed one without an id; unset if it listed none.
+    /// The ID of the newest `DeleteKnownHostKeys` operation of the instance before the call. Empty
+    /// if Lightsail listed one without an ID; unset if it listed none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_operation_before: Option<String>,
     /// The time right before the call, in RFC 3339, by Lightsail's clock. An operation that was
-    /// created earlier does not belong to this reset. Unset if Lightsail's answers have no `Date`.
+    /// created earlier does not belong to this reset. Unset if Lightsail's responses have no
+    /// `Date`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lightsail_date: Option<String>,
-    /// The operations in Lightsail's answer. An answer without operations counts as a success.
+    /// The operations in Lightsail's response. A response without operations counts as a success.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<Operation>,
     /// `Ready`, always. `Reconciling` and `Stalled`, only while they are True. `Complete` or

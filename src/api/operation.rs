@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Operation {
-    /// The id of the operation. To look it up, run `aws lightsail get-operation --region
+    /// The ID of the operation. To look it up, run `aws lightsail get-operation --region
     /// REGION --operation-id ID`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
@@ -38,7 +38,7 @@ pub struct Operation {
     /// When the status last changed, in RFC 3339, by AWS's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_changed_at: Option<String>,
-    /// Details in Lightsail's own words. A long text is truncated.
+    /// Details, as Lightsail reports them. A long text is truncated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation_details: Option<String>,
     /// The code of the error, if the operation failed. A long one is truncated.

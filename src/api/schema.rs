@@ -166,7 +166,7 @@ pub(super) fn key_pair_names(_: &mut SchemaGenerator) -> Schema {
 
 /// Ids of clusters.
 pub(super) fn cluster_ids(_: &mut SchemaGenerator) -> Schema {
-    let message = "the id of a cluster has at most 64 letters, digits and . _ -; the default id is \
+    let message = "the ID of a cluster has at most 64 letters, digits and . _ -; the default ID is \
                    the UID of the namespace kube-system";
     texts(0, 64, "self.matches('^[A-Za-z0-9._-]+$')", message)
 }

@@ -77,7 +77,7 @@ async fn bad_key_pairs_are_refused() {
                  "name must be that of a Secret or ConfigMap"),
         ("a generated section for an imported pair",
          with(good.clone(), &json!({ "generated": {} })),
-             "spec.generated belongs to type Generated"),
+             "spec.generated is allowed only with type: Generated"),
         ("an unknown algorithm",
          json!({ "type": "Generated", "region": REGION, "generated": { "algorithm": "DSA" } }),
              "RSA4096"),
@@ -144,12 +144,12 @@ async fn bad_key_pairs_are_refused() {
             (
                 "a default section for an imported pair",
                 with(good.clone(), &json!({ "default": {} })),
-                "spec.default belongs to type Default",
+                "spec.default is allowed only with type: Default",
             ),
             (
                 "an imported section for a default pair",
                 with(default_pair(), &json!({ "imported": { "publicKey": "ssh-rsa A" } })),
-                "spec.imported belongs to type Imported",
+                "spec.imported is allowed only with type: Imported",
             ),
             (
                 "a name for a default pair",
@@ -166,7 +166,7 @@ async fn bad_key_pairs_are_refused() {
             ("a name with a slash",
              with(good.clone(), &json!({ "keyPairName": "a/b" })), "keyPairName may contain only"),
             (
-                "a default pair that shall go, unnamed",
+                "a default pair to be deleted, unnamed",
                 with(default_pair(), &json!({ "ensure": "Absent" })),
                 "needs spec.expectedFingerprint",
             ),

@@ -16,7 +16,7 @@ use crate::api::schema;
 #[x_kube(validation = Rule::new("(self.takeOver == 'OtherClusters') == \
                                  (has(self.takeOverFrom) && size(self.takeOverFrom) > 0)")
     .message("allowed.takeOverFrom is required with takeOver: OtherClusters, and allowed only with \
-              it; list the ids of the clusters, or remove it"))]
+              it; list the IDs of the clusters, or remove it"))]
 pub struct Allowed {
     /// The AWS regions that objects may use, for example `eu-west-1`.
     #[schemars(schema_with = "schema::regions")]
@@ -57,8 +57,8 @@ pub struct Allowed {
     #[serde(default)]
     pub take_over: TakeOver,
 
-    /// The ids of the clusters whose owner tags may be replaced. Required with `takeOver:
-    /// OtherClusters`. The id of a cluster is the first part of its owner tags; by default it is
+    /// The IDs of the clusters whose owner tags may be replaced. Required with `takeOver:
+    /// OtherClusters`. The ID of a cluster is the first part of its owner tags; by default it is
     /// the UID of the namespace `kube-system`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::cluster_ids")]

@@ -70,7 +70,7 @@ pub struct AssumedRole {
                   arn:aws:iam::123456789012:role/lightsail"))]
     pub role_arn: String,
 
-    /// The external id that the role's trust policy requires. Default: none.
+    /// The external ID that the role's trust policy requires. Default: none.
     #[serde(default, rename = "externalID", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 1224))]
     #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9_+=,.@:/-]+$')")

@@ -81,7 +81,7 @@ use super::schema;
                   for example, $(namespace)_*, or * for every name"),
 )]
 pub struct LightsailAccountSpec {
-    /// The id of the AWS account: 12 digits, in quotes. Immutable.
+    /// The ID of the AWS account: 12 digits, in quotes. Immutable.
     ///
     /// The operator never uses credentials that turn out to belong to another account.
     #[serde(rename = "accountID")]
@@ -146,7 +146,7 @@ pub struct LightsailAccountStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile: Option<String>,
 
-    /// The identity that the operator has in the account. CloudTrail shows it as
+    /// The identity that the operator uses in the account. CloudTrail shows it as
     /// `userIdentity.arn`. With `sessionTags: Namespace`, this is the identity for shared reads;
     /// each namespace has its own session.
     #[serde(default, rename = "callerARN", skip_serializing_if = "Option::is_none")]

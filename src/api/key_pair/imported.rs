@@ -67,12 +67,12 @@ pub struct ImportedKeyPair {
     /// RFC 4716, PEM, and base64 of any of these forms are accepted too. The operator checks
     /// Ed25519 and RSA keys, and passes ECDSA keys on: whether Lightsail accepts those is
     /// unverified. A different comment or whitespace does not change the key. `replacePolicy` says
-    /// what a different key does.
+    /// what happens if the key changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
 
-    /// Where the operator reads the public key, instead of `publicKey`: in a Secret or ConfigMap in
-    /// the namespace of this object. The operator notices a change within `interval`.
+    /// The Secret or ConfigMap, in the namespace of this object, from which the operator reads the
+    /// public key. Set either this or `publicKey`. The operator notices a change within `interval`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PublicKeySource")]
     pub public_key_from: Option<PublicKeySource>,
@@ -117,7 +117,7 @@ pub struct KeyReference {
     /// The key in the data of the ConfigMap or Secret, for example `fleet.pub`.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')")
-        .message("key must be a valid key in the data: it may contain only letters, digits and - \
-                  _ .; write, for example, fleet.pub"))]
+        .message("key must be the name of an entry: use only letters, digits, -, _ and .; write, \
+                  for example, fleet.pub"))]
     pub key: String,
 }

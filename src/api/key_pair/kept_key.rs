@@ -94,10 +94,10 @@ pub struct KeySecret {
     /// The name of the Secret, in the namespace of this object. Default: the name of this object.
     ///
     /// The Secret has the type `kubernetes.io/ssh-auth` and the keys `ssh-privatekey` and
-    /// `ssh-publickey`. If a Secret of this name does not belong to this object, the operator
-    /// leaves it alone, and the object becomes Stalled with the reason `SecretNotOwned`. The
-    /// exception is a Secret without an owner that holds the private key of the key pair: this
-    /// object takes it over.
+    /// `ssh-publickey`. If a Secret with this name does not belong to this object, the
+    /// operator leaves it alone, and the object becomes Stalled with the reason `SecretNotOwned`.
+    /// Exception: if the Secret has no owner and holds the private key of the key pair, this object
+    /// takes it over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 240))]
     #[x_kube(validation = Rule::new(is_object_name("self"))
@@ -119,8 +119,8 @@ pub struct KeySecret {
                   example, team: a"))]
     pub labels: BTreeMap<String, String>,
 
-    /// Whether the Secret is deleted with this object, if the operator created it. Under foreground
-    /// deletion, it may go before the key pair.
+    /// Whether the Secret is deleted with this object, if the operator created it. With foreground
+    /// deletion, Kubernetes may delete the Secret before the operator deletes the key pair.
     /// Default: `false`; the private key outlives the object.
     #[serde(default)]
     pub delete_with_object: bool,

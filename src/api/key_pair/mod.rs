@@ -74,11 +74,11 @@ use super::schema;
         .message("type Imported needs spec.imported with a publicKey or publicKeyFrom; it may be \
                   left out only with ensure: Absent"),
     validation = Rule::new("self.type == 'Imported' || !has(self.imported)")
-        .message("spec.imported belongs to type Imported; remove it"),
+        .message("spec.imported is allowed only with type: Imported; remove it"),
     validation = Rule::new("self.type == 'Generated' || !has(self.generated)")
-        .message("spec.generated belongs to type Generated; remove it"),
+        .message("spec.generated is allowed only with type: Generated; remove it"),
     validation = Rule::new("self.type == 'Default' || !has(self.default)")
-        .message("spec.default belongs to type Default; remove it"),
+        .message("spec.default is allowed only with type: Default; remove it"),
     validation = Rule::new("self.type != 'Default' || !has(self.keyPairName)")
         .message("the default key pair has a fixed name; remove spec.keyPairName"),
     validation = Rule::new("self.type == 'Default' || !has(self.keyPairName) || \
@@ -173,7 +173,7 @@ pub struct LightsailKeyPairSpec {
     #[schemars(with = "DeletionPolicy")]
     pub deletion_policy: Option<DeletionPolicy>,
 
-    /// What to do with a key pair of this name that already exists. Default:
+    /// What to do if a key pair with this name already exists. Default:
     /// `IfFingerprintMatches`. It has no effect with `type: Default`.
     ///
     /// - `IfFingerprintMatches`: adopt it if it has this key and no other owner's tag.
@@ -191,8 +191,8 @@ pub struct LightsailKeyPairSpec {
     ///
     /// If it is set, the operator deletes only a key pair with exactly this fingerprint. With
     /// `type: Default`, every deletion requires it. A fingerprint in another form, such as that of
-    /// `ssh-keygen -l`, counts only if the spec or Secret has the key, so that the operator can
-    /// compare the two forms.
+    /// `ssh-keygen -l`, works only if the spec or the Secret holds the key, so that the operator
+    /// can compare the two forms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub expected_fingerprint: Option<String>,
@@ -217,7 +217,8 @@ pub struct LightsailKeyPairSpec {
     pub tags: BTreeMap<String, String>,
 
     /// If `true`, the operator changes nothing, and shows its next step in `status.plannedStep`.
-    /// Only a Secret that is to stay loses its owner reference. Default: `false`.
+    /// Exception: if a Secret must outlive this object, the operator removes its owner reference.
+    /// Default: `false`.
     ///
     /// If you delete a suspended object, its key pair stays in Lightsail, as with `deletionPolicy:
     /// Retain`.

@@ -21,13 +21,13 @@ pub struct LightsailKeyPairStatus {
     /// digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile: Option<String>,
-    /// The id of the AWS account, 12 digits. The object stays with this account.
+    /// The ID of the AWS account, 12 digits. The object stays with this account.
     #[serde(default, rename = "accountID", skip_serializing_if = "Option::is_none")]
     pub account_id: Option<String>,
     /// The name of the key pair in Lightsail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_pair_name: Option<String>,
-    /// The ARN of the key pair. It contains an id, which changes if the key pair is deleted and
+    /// The ARN of the key pair. It contains an ID, which changes if the key pair is deleted and
     /// imported again under the same name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
@@ -58,7 +58,7 @@ pub struct LightsailKeyPairStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub managed_tag_keys: Vec<String>,
     /// The import that is in progress. The operator records it before it sends the import, so that
-    /// it recognizes the key pair even if it crashes, or if the source of the key is gone.
+    /// it recognizes the key pair even after a crash, and even if the source of the key is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ImportIntent")]
     pub import_intent: Option<ImportIntent>,
@@ -71,7 +71,7 @@ pub struct LightsailKeyPairStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_name: Option<String>,
     /// The last import or deletion that this object caused in Lightsail. If Lightsail omits
-    /// `createdAt`, it is the time of the response.
+    /// `createdAt`, the operator sets it to the time of the response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Operation")]
     pub last_operation: Option<Operation>,
@@ -82,11 +82,11 @@ pub struct LightsailKeyPairStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// An import that is about to be sent, or whose answer is not on record yet.
+/// An import that is about to be sent, or whose response is not on record yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportIntent {
-    /// The id of the AWS account, 12 digits.
+    /// The ID of the AWS account, 12 digits.
     #[serde(rename = "accountID")]
     pub account_id: String,
     /// The SHA-256 fingerprint of the public key, as `ssh-keygen -l` prints it.
@@ -95,18 +95,19 @@ pub struct ImportIntent {
     /// The fingerprints that Lightsail may list for this key.
     pub fingerprints: Vec<String>,
     /// The time right before the import, in RFC 3339, by Lightsail's clock. Unset if Lightsail's
-    /// answers have no `Date`.
+    /// responses have no `Date`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
     /// The ARN of the previous key pair, which is gone. Lightsail may still list it
     /// for a moment. Unset if there was none.
     #[serde(default, rename = "replacedARN", skip_serializing_if = "Option::is_none")]
     pub replaced_arn: Option<String>,
-    /// When that key pair was created, in RFC 3339.
+    /// When the key pair in `replacedARN` was created, in RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_created_at: Option<String>,
-    /// How this object got that key pair.
+    /// How this object got the key pair in `replacedARN`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Origin")]
     pub replaced_origin: Option<Origin>,
 }
 
