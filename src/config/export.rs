@@ -32,14 +32,14 @@ pub struct Export {
     #[arg(long, display_order = 0, conflicts_with = "region")]
     pub all_regions: bool,
 
-    /// Match the keys in this file or folder, for example ~/.ssh; may be repeated. The command
-    /// reads public and private keys, `authorized_keys`, and a Terraform state or plan in JSON. It
-    /// skips links, pipes, sockets, devices, and files over 1 MiB.
+    /// Match key pairs with the keys in this file or folder, for example ~/.ssh; may be repeated.
+    /// The command reads public and private keys, `authorized_keys`, and a Terraform state or plan
+    /// in JSON. It skips symlinks, pipes, sockets, devices, and files over 1 MiB.
     #[arg(long, display_order = 0, value_name = "PATH")]
     pub keys: Vec<PathBuf>,
 
-    /// Match the keys in the Secrets of this namespace, for example team-a, with the permissions of
-    /// your kubeconfig; may be repeated.
+    /// Match key pairs with the keys in the Secrets of this namespace, for example team-a; may be
+    /// repeated. The command reads them with the permissions of your kubeconfig.
     #[arg(long, display_order = 0, value_delimiter = ',', value_parser = namespace,
         value_name = "NAMESPACE")]
     pub from_secrets: Vec<String>,

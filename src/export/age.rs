@@ -1,6 +1,6 @@
 //! Ages as kubectl prints them.
 
-/// The age of something that is so many seconds old.
+/// The age of something that is this many seconds old.
 pub(super) fn age(seconds: i64) -> String {
     let seconds = seconds.max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);

@@ -21,7 +21,7 @@ use crate::lease::HeldLease;
 use crate::proxies::Proxies;
 use crate::readiness::Readiness;
 
-/// So many Secrets come in one answer: each may have 1 MiB.
+/// This many Secrets come in one answer: each may have 1 MiB.
 const PAGE: u32 = 20;
 /// Types of Secrets that have no keys for SSH, and may be many or large.
 const OTHER_TYPES: &str =
@@ -110,7 +110,7 @@ impl<'a> Cluster<'a> {
                     return;
                 }
                 Err(why) => {
-                    self.report.error(&format!("the cluster's id cannot be read: {why}"));
+                    self.report.error(&format!("the cluster's ID cannot be read: {why}"));
                     return;
                 }
             },
@@ -190,7 +190,7 @@ mod tests {
             let count = Arc::clone(&requests);
             let server = Answers(move |_: &_| {
                 count.fetch_add(1, Ordering::Relaxed);
-                let Some(status) = status else { return Err("no answer in time".into()) };
+                let Some(status) = status else { return Err("no response in time".into()) };
                 Ok(Response::builder().status::<u16>(status).body(Body::empty()).unwrap())
             });
             let (client, lease) = (Client::new(server, "default"), HeldLease::not_held());

@@ -88,12 +88,15 @@ fn spec(finding: &Finding) -> Option<Spec<'_>> {
         },
         Finding::Generated { secret } => Spec {
             type_: "Generated",
-            comment: Some(format!("# Applying this marks the Secret {}", word(secret))),
+            comment: Some(format!(
+                "# Applying this adds a label and annotations to the Secret {}",
+                word(secret)
+            )),
             settings: Some(("  generated:\n    secret:\n      name", secret)),
         },
         Finding::Default => Spec {
             type_: "Default",
-            comment: Some("# It is suspended and changes nothing".to_owned()),
+            comment: Some("# Suspended, so the operator changes nothing".to_owned()),
             settings: None,
         },
         Finding::Managed { .. } | Finding::Unmatched(_) => return None,
@@ -185,7 +188,8 @@ mod tests {
         assert_eq!(secret.name.as_deref(), Some("build-ssh"));
         assert!(!fleet.spec.suspend && !build.spec.suspend && default.spec.suspend);
         assert_eq!(default.spec.key_pair_name, None);
-        assert!(text.contains("# Applying this marks the Secret build-ssh\n"), "{text}");
+        let comment = "# Applying this adds a label and annotations to the Secret build-ssh\n";
+        assert!(text.contains(comment), "{text}");
     }
 
     #[test]

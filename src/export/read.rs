@@ -15,8 +15,8 @@ use crate::metrics::Metrics;
 use crate::proxies::Proxies;
 use crate::readiness::Readiness;
 
-/// So many regions are read at the same time: each has a rate limit of its own, but they share this
-/// machine's connection.
+/// This many regions are read at the same time: each has a rate limit of its own, but they share
+/// this machine's connection.
 const AT_ONCE: usize = 4;
 /// Where the list of regions is read if no region is configured: this one is enabled in every
 /// account (<https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html>).
@@ -136,7 +136,8 @@ impl<'a> Reader<'a> {
         let access = access.map_err(|error| {
             // Its own words are about objects.
             let is_one_of_many = error.kind == ErrorKind::TooManyRegions;
-            let words = "not asked, since too many others never answered; check --region for typos";
+            let words = "skipped, because too many other regions never responded; check \
+                         --region for typos";
             if is_one_of_many { words.to_owned() } else { error.to_string() }
         })?;
         let found = &access.account.id;

@@ -6,12 +6,12 @@ use parking_lot::Mutex;
 
 use super::text::{NAMED, grouped, printable, some_of};
 
-/// So many of these: `1 key`, `2 keys`.
+/// This many of these: `1 key`, `2 keys`.
 pub(super) fn count(number: usize, of: &str) -> String {
     format!("{number} {of}{}", if number == 1 { "" } else { "s" })
 }
 
-/// What is said while the export runs, and how many errors there were.
+/// What is reported while the export runs, and how many errors there were.
 pub(super) struct Report(Mutex<Said>);
 
 struct Said {

@@ -74,7 +74,7 @@ fn is_odd(char: char) -> bool {
             | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// So many of a list are named.
+/// This many of a list are named.
 pub(super) const NAMED: usize = 2;
 
 /// A list for people: the first of it, and how many more there are.
@@ -87,7 +87,7 @@ pub(super) fn some_of(all: &[String]) -> String {
     }
 }
 
-/// What is to be said of several things, by what is said: the things, and then the words, in which
+/// Reports about several things, grouped by their words: the things, and then the words, in which
 /// "it" becomes "each".
 pub(super) fn grouped(all: Vec<(String, String)>) -> Vec<(Vec<String>, String)> {
     let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -105,7 +105,7 @@ pub(super) fn grouped(all: Vec<(String, String)>) -> Vec<(Vec<String>, String)> 
     groups.into_iter().map(said).collect()
 }
 
-/// A name of at most so many characters: of a longer one the beginning and the end, by
+/// A name of at most this many characters: of a longer one the beginning and the end, by
 /// which people know it.
 pub(super) fn shortened(name: &str, longest: usize) -> String {
     let chars: Vec<char> = name.chars().collect();
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_many_things_is_said_once() {
+    fn what_is_reported_about_many_things_is_reported_once() {
         let said = |things: &[(&str, &str)]| {
             let all = things.iter().map(|(thing, why)| ((*thing).to_owned(), (*why).to_owned()));
             grouped(all.collect())

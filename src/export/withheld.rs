@@ -8,7 +8,7 @@ use super::report::count;
 use super::text::has_private_key;
 use crate::ids::Region;
 
-/// What is said of them.
+/// What is reported about them.
 pub(super) const LOOKS_PRIVATE: &str = "a name or another value looks like a private key";
 
 /// Stands for a path that looks like a private key.

@@ -283,7 +283,7 @@ fn cluster(folder: &Path, status: u16, answer: Value) -> PathBuf {
 }
 
 #[tokio::test]
-async fn what_a_cluster_does_not_show_is_said_once_and_in_plain_words() {
+async fn what_a_cluster_does_not_show_is_reported_once_and_in_plain_words() {
     let ground = Ground::new().await;
     let folder = tempfile::tempdir().unwrap();
     let here = ground.simulator.region(ACCOUNT, HERE);
@@ -311,7 +311,7 @@ async fn what_a_cluster_does_not_show_is_said_once_and_in_plain_words() {
     let secrets = (200, json!({ "metadata": {}, "items": secrets }));
     for (flags, (status, answer), words) in [
         (&["--check-owners"][..], absent, "no owner is checked: there is no namespace"),
-        (&["--check-owners"], forbidden(), "the cluster's id cannot be read: "),
+        (&["--check-owners"], forbidden(), "the cluster's ID cannot be read: "),
         (&["--check-owners", "--cluster-id=c1"], forbidden(), "object-4"),
         (&["--from-secrets=team-a"], forbidden(), "cannot list resource \"secrets\"\n"),
         (&["--from-secrets=team-a"], secrets, "team-a/kept-4 ssh-privatekey"),

@@ -22,7 +22,8 @@ pub(super) fn add_file(
     let bytes = file.read()?;
     if bytes.starts_with(ARCHIVE) {
         return Err(NoKey::Unusable(
-            "it is an archive; of a plan of Terraform, give what terraform show -json FILE prints"
+            "it is an archive; if it is a Terraform plan, pass the output of terraform show -json \
+             FILE"
                 .to_owned(),
         ));
     }
@@ -93,7 +94,7 @@ pub(super) fn add_file(
     Ok(())
 }
 
-/// What is said of a file without a key: what it has, if that is known.
+/// What is reported about a file without a key: what it has, if that is known.
 fn without_key(why: InvalidPublicKey, text: &str) -> NoKey {
     let has_border = ["BEGIN SSH2 PUBLIC KEY", "BEGIN PUBLIC KEY", "BEGIN RSA PUBLIC KEY"]
         .iter()

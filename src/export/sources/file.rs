@@ -38,16 +38,16 @@ impl NoKey {
 impl From<Errno> for NoKey {
     fn from(error: Errno) -> Self {
         match error {
-            Errno::ACCESS | Errno::PERM => Self::Unreadable("it may not be read".to_owned()),
+            Errno::ACCESS | Errno::PERM => Self::Unreadable("permission denied".to_owned()),
             // It has become one.
-            Errno::LOOP => left_out("a link"),
+            Errno::LOOP => skipped("symlink"),
             error => Self::Other(std::io::Error::from(error).to_string()),
         }
     }
 }
 
-fn left_out(what: &str) -> NoKey {
-    NoKey::Unusable(format!("it is {what}, and left out"))
+fn skipped(what: &str) -> NoKey {
+    NoKey::Unusable(format!("skipped ({what})"))
 }
 
 /// What a path leads to.
@@ -85,12 +85,12 @@ fn is_folder(status: &Stat) -> Result<bool, NoKey> {
         FileType::RegularFile if u64::try_from(status.st_size).is_ok_and(|it| it <= LARGEST) => {
             Ok(false)
         }
-        FileType::RegularFile => Err(left_out("larger than 1 MiB")),
-        FileType::Symlink => Err(left_out("a link")),
-        FileType::Fifo => Err(left_out("a pipe")),
-        FileType::Socket => Err(left_out("a socket")),
-        FileType::CharacterDevice | FileType::BlockDevice => Err(left_out("a device")),
-        FileType::Unknown => Err(left_out("neither a file nor a folder")),
+        FileType::RegularFile => Err(skipped("larger than 1 MiB")),
+        FileType::Symlink => Err(skipped("symlink")),
+        FileType::Fifo => Err(skipped("pipe")),
+        FileType::Socket => Err(skipped("socket")),
+        FileType::CharacterDevice | FileType::BlockDevice => Err(skipped("device")),
+        FileType::Unknown => Err(skipped("neither a file nor a folder")),
     }
 }
 

@@ -10,10 +10,10 @@ use crate::export::keys::Keys;
 use crate::export::report::{Report, count};
 use crate::export::text::{grouped, some_of};
 
-/// So many files are read of a folder. More of them are somebody's home directory.
+/// This many files are read of a folder. More of them are somebody's home directory.
 pub(super) const MOST_FILES: usize = 1_000;
 
-/// What is said of a folder: files or folders, and the words.
+/// What is reported about a folder: files or folders, and the words.
 #[derive(Default)]
 struct Said {
     notes: Vec<(String, String)>,
@@ -35,7 +35,7 @@ pub(in crate::export) fn add(folder: &Path, keys: &mut Keys, report: &Report) {
     let (mut files, mut said) = (BTreeSet::new(), Said::default());
     if !find_files(folder, &mut files, &mut said) {
         report.error(&format!(
-            "{}: it has more than {MOST_FILES} files, and is left out; name the files with keys, \
+            "{}: skipped, because it has more than {MOST_FILES} files; name the files with keys, \
              or a folder with fewer files",
             folder.display()
         ));
@@ -94,7 +94,7 @@ fn find_files(folder: &Path, files: &mut BTreeSet<PathBuf>, said: &mut Said) -> 
             let name = name.as_encoded_bytes();
             match entry.file_type() {
                 Ok(type_) if type_.is_dir() && name.starts_with(b".") => {
-                    said.note(&path, "it has a name that begins with a dot, and is left out");
+                    said.note(&path, "skipped (name begins with a dot)");
                 }
                 Ok(type_) if type_.is_dir() => folders.push(path),
                 // Host keys of others.

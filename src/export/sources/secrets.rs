@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_private_key_that_cannot_be_read_is_said_without_its_content() {
+    fn a_private_key_that_cannot_be_read_is_reported_without_its_content() {
         let key = generate(KeyAlgorithm::Ed25519).unwrap();
         let cut = &key.expose_pem()[..200];
         let (_, _, said) = found(secret("kubernetes.io/ssh-auth", PRIVATE_KEY, cut), true, &key);

@@ -180,15 +180,15 @@ fn a_file_that_cannot_be_read_is_an_error_without_its_content() {
     ground.write("plan.bin", b"PK\x03\x04SENTINEL");
     for (index, (name, words)) in [
         ("missing", "No such file"),
-        ("link.pub", "it is a link, and left out"),
-        ("pipe", "it is a pipe, and left out"),
-        ("socket", "it is a socket, and left out"),
+        ("link.pub", "skipped (symlink)"),
+        ("pipe", "skipped (pipe)"),
+        ("socket", "skipped (socket)"),
         ("large", "larger than 1 MiB"),
         ("cut", "it is a damaged private key"),
         ("empty", "it has no key"),
         ("words", "it has no key"),
         ("binary", "it has no key"),
-        ("plan.bin", "it is an archive; of a plan of Terraform"),
+        ("plan.bin", "it is an archive; if it is a Terraform plan"),
         ("two", "two: line 2: "),
         ("certificate.pub", "it is an SSH certificate"),
         ("security.pub", "line 2: it is the public key of a security key"),
@@ -229,11 +229,11 @@ fn a_folder_gives_the_keys_that_it_has() {
     assert_eq!((keys, errors), (3, 0), "{said}");
     for words in [
         "link, ",
-        "loop: each is a link",
-        "large: it is larger",
+        "loop: skipped (symlink)",
+        "large: skipped (larger than 1 MiB)",
         "its .pub",
         "id-cert.pub: it is",
-        ".git: it has a name that begins with a dot",
+        ".git: skipped (name begins with a dot)",
     ] {
         assert!(said.contains(words), "{words}: {said}");
     }
@@ -259,9 +259,9 @@ fn what_is_no_file_is_left_out_of_a_folder_and_the_rest_goes_on() {
     let (keys, errors, said) = ground.add_name("ssh");
     assert_eq!((keys, errors), (2, 0), "{said}");
     for words in [
-        "pipe: it is a pipe, and left out",
-        "agent: it is a socket, and left out",
-        "zero: each is a link, and left out",
+        "pipe: skipped (pipe)",
+        "agent: skipped (socket)",
+        "zero: skipped (symlink)",
         "browser.p12: it is a PKCS#12 file",
     ] {
         assert!(said.contains(words), "{words}: {said}");
@@ -280,7 +280,7 @@ fn what_is_said_of_many_files_is_short() {
     let broken = format!("{}\n{}", key().public().line(), "ssh-ed25519 AAAA\n".repeat(400));
     ground.write("broken", broken);
     for (name, lines, errors, words) in [
-        ("many", 2, 0, "link-001 and 398 more: each is a link, and left out"),
+        ("many", 2, 0, "link-001 and 398 more: skipped (symlink)"),
         ("cut", 2, 1, "id-1 and 398 more: each is a damaged private key"),
         ("broken", 2, 2, "broken: line 2, line 3 and 398 more: its data"),
     ] {
@@ -390,11 +390,11 @@ fn a_file_that_may_not_be_read_is_an_error_unless_its_public_key_is_there() {
     ground.write("ssh/host.pub", key().public().line());
     let (keys, errors, said) = ground.add_name("ssh");
     assert_eq!((keys, errors), (1, 0), "{said}");
-    assert!(said.contains("host: it may not be read; its .pub file is read"), "{said}");
+    assert!(said.contains("host: permission denied; its .pub file is read"), "{said}");
     shut(ground.write("ssh/alone", "x"));
     let (keys, errors, said) = ground.add_name("ssh");
     assert_eq!((keys, errors), (1, 1), "{said}");
-    assert!(said.contains("alone: it may not be read"), "{said}");
+    assert!(said.contains("alone: permission denied"), "{said}");
 }
 
 #[test]
