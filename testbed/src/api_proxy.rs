@@ -49,7 +49,7 @@ pub struct Matcher {
     pub body: String,
     /// The whole path without its query.
     pub whole_path: Option<String>,
-    /// So many requests that match come first.
+    /// This many requests that match come first.
     pub after: usize,
 }
 
@@ -60,7 +60,7 @@ impl Matcher {
         Self { method: Some(method), path: path.into(), ..Self::default() }
     }
 
-    /// The request of one method with exactly this path, whatever its query, after so many others
+    /// The request of one method with exactly this path, whatever its query, after this many others
     /// of that kind.
     #[must_use]
     pub fn nth(method: Method, path: impl Into<String>, after: usize) -> Self {
@@ -129,7 +129,7 @@ impl Drop for Held {
 pub struct Hits(Arc<AtomicUsize>);
 
 impl Hits {
-    /// So many so far.
+    /// This many so far.
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.load(Ordering::SeqCst)

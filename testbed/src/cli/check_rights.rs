@@ -43,8 +43,10 @@ pub(super) async fn check_rights(settings: &Settings) -> Result<ExitCode> {
     let refused = count(&log, &roles, &mut rights);
 
     let report = Report::on_stdout();
-    report
-        .line("check-rights: what the chart grants the operator, and how often the tests used it");
+    report.line(
+        "check-rights: the permissions that the chart grants the operator, and how often the \
+         tests used them",
+    );
     for (resource, verbs) in &rights {
         let mut line = format!("  {resource:<48}");
         for (verb, count) in verbs {

@@ -32,16 +32,16 @@ enum Command {
     Up(scene::Settings),
     /// Run the Lightsail simulator alone until Ctrl-C
     Simulator(simulator::Settings),
-    /// Run a benchmark, and say on which machine
+    /// Run a benchmark, and report the machine that it ran on
     #[command(subcommand)]
     Bench(bench::Bench),
     /// Check that no log of a run has a private key that was created in that run
     SearchLogs(search_logs::Settings),
-    /// Compare the rights that the chart grants the operator with those that it used in a run
+    /// Compare the permissions that the chart grants the operator with those that it used in a run
     CheckRights(check_rights::Settings),
     /// Run scenarios while disturbing their requests, and compare how they end
     Explore(explore::Settings),
-    /// Apply the samples to a fresh control plane, and show and check how they end
+    /// Apply the samples to a fresh control plane, and show and check the results
     Demo(scene::Settings),
 }
 

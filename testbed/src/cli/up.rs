@@ -57,5 +57,5 @@ fn tell(scene: &Scene, report: Report) {
         pair and the key pair {ADOPTED} in {REGION}."
     ));
     report.line(&format!("The operator's log is {}.", scene.operator.options().log.display()));
-    report.line("Ctrl-C ends all of it.");
+    report.line("Press Ctrl-C to stop everything.");
 }

@@ -41,7 +41,7 @@ impl Fault {
         Self { resource: Some(resource.to_owned()), ..self }
     }
 
-    /// Only so many times.
+    /// Only this many times.
     #[must_use]
     pub fn times(self, times: usize) -> Self {
         Self { times, ..self }
@@ -54,7 +54,7 @@ impl Fault {
         FaultPoint { probability, ..self.into() }
     }
 
-    /// Only after so many requests for which it would be.
+    /// Only after this many requests for which it would be.
     #[must_use]
     pub fn after(self, requests: usize) -> FaultPoint {
         FaultPoint { after: requests, ..self.into() }

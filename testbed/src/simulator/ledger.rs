@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::clock::epoch_seconds;
 use super::switches::{OperationStatus, Switches};
 
-/// So many operations of a region are kept at most, so that a simulator that runs for days stays
+/// This many operations of a region are kept at most, so that a simulator that runs for days stays
 /// within some 50 MB.
 const CAPACITY: usize = 100_000;
 

@@ -9,7 +9,7 @@ pub(super) fn real(count: impl TryInto<u32>) -> f64 {
     f64::from(count.try_into().unwrap_or(u32::MAX))
 }
 
-/// The time that so many thousandths of these do not exceed; none of none is zero.
+/// The time that this many thousandths of these do not exceed; none of none is zero.
 pub(super) fn quantile(times: &mut [Duration], share: usize) -> Duration {
     times.sort_unstable();
     let last = times.len().saturating_sub(1);

@@ -16,9 +16,9 @@ use serde_json::json;
 use super::simulator::KEY;
 use crate::cli::simulator::REGION;
 
-/// The objects of a fleet take turns in so many namespaces.
+/// The objects of a fleet take turns in this many namespaces.
 pub(super) const NAMESPACES: usize = 10;
-/// So many objects are being created at the same time.
+/// This many objects are being created at the same time.
 const CREATIONS: usize = 32;
 /// The longest time in which nothing more becomes Ready. At five requests a second, a large crowd
 /// waits for minutes until one list shows all of it.
@@ -66,7 +66,7 @@ pub(super) fn is_ready(object: &DynamicObject) -> bool {
         && conditions.any(|it| it["type"] == "Ready" && it["status"] == "True")
 }
 
-/// So many objects, spread over the namespaces, which are made if there are none.
+/// This many objects, spread over the namespaces, which are made if there are none.
 pub(super) async fn fleet(client: &Client, count: usize) -> Result<Vec<At>> {
     for number in 0..NAMESPACES {
         create_namespace(client, &format!("fleet-{number}")).await?;
@@ -124,7 +124,7 @@ pub(super) struct UntilReady {
     pub(super) each: Vec<Duration>,
 }
 
-/// Waits until so many objects were seen Ready. All of this began at the start.
+/// Waits until this many objects were seen Ready. All of this began at the start.
 pub(super) async fn all_ready(client: &Client, count: usize, start: Instant) -> Result<UntilReady> {
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource());
     let events = watcher(api, watcher::Config::default()).default_backoff().applied_objects();

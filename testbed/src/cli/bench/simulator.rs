@@ -20,7 +20,7 @@ use crate::cli::report::Report;
 pub(super) const KEY: &str = "ssh-ed25519 \
     AAAAC3NzaC1lZDI1NTE5AAAAIGYGM/NPcdGggttKSC7j5z5y179RRUwu3mytcqmkhNbA bench@lightsail";
 
-/// So many different requests of a kind are signed ahead.
+/// This many different requests of a kind are signed ahead.
 const DISTINCT: usize = 2000;
 
 /// Measure the simulator.
@@ -116,7 +116,7 @@ async fn tokens(target: &Target) -> Result<Vec<String>> {
     }
 }
 
-/// Sends the requests in turn, over so many connections, until `count` are answered. A line that
+/// Sends the requests in turn, over this many connections, until `count` are answered. A line that
 /// tells how that went.
 async fn measure(
     simulator: &Simulator,

@@ -61,7 +61,7 @@ pub(super) fn view_differs(view: &Value, pairs: &[KeyPair]) -> Option<String> {
             format!("default/{name}")])),
         "operations": ["DeleteKnownHostKeys", "DeleteKnownHostKeys"],
     });
-    (seen != wanted).then(|| format!("seen is {seen}, and it should be {wanted}"))
+    (seen != wanted).then(|| format!("expected {wanted}, got {seen}"))
 }
 
 fn names(list: &Value, member: &str) -> Vec<Value> {

@@ -53,12 +53,12 @@ async fn play(settings: &Settings) -> Result<ExitCode> {
     let differences = stage.differences();
     let seconds = started.elapsed().as_secs_f64();
     if outcome.is_ok() && differences == 0 {
-        report.section(&format!("All of it came out, in {seconds:.0} s."));
+        report.section(&format!("Everything is as expected, after {seconds:.0} s."));
         return Ok(ExitCode::SUCCESS);
     }
     let kept = stage.keep_directory();
     report.section(&format!(
-        "Not all of it came out: {differences} differences, marked above; logs: {}",
+        "Not everything is as expected: {differences} differences, marked above; logs: {}",
         kept.display()
     ));
     outcome.map(|()| ExitCode::FAILURE)
@@ -85,12 +85,12 @@ async fn apply_samples(stage: &mut Stage, settings: &Settings) -> Result<()> {
 }
 
 async fn look_at_key_pairs(stage: &mut Stage) -> Result<()> {
-    stage.report.section("3. What they became");
+    stage.report.section("3. The results");
     stage.show(&["get", "lskp,hkr", "-o", "wide"]).await?;
     let status = stage.status_of("lskp", IMPORTED).await?;
     let in_lightsail = stage.region().find_key_pair(IMPORTED).map(|pair| pair.fingerprint);
     stage.expect(
-        &format!("Lightsail has {IMPORTED}, and the object tells its fingerprint"),
+        &format!("Lightsail has {IMPORTED}, and the object's status has its fingerprint"),
         &status["fingerprint"],
         &json!(in_lightsail),
     );
@@ -102,14 +102,14 @@ async fn look_at_key_pairs(stage: &mut Stage) -> Result<()> {
 
     let status = stage.status_of("lskp", ADOPTED).await?;
     stage.expect(
-        &format!("{ADOPTED} was there with this key, and stays when its object goes"),
+        &format!("{ADOPTED} already existed with this key, and stays if its object is deleted"),
         &json!([status["origin"], status["effectiveDeletionPolicy"]]),
         &json!(["Adopted", "Retain"]),
     );
     let secret = stage.get("secret", GENERATED_SECRET).await?;
     let differs = checks::secret_differs(&secret, stage.region().find_key_pair(GENERATED).as_ref());
     stage.check(
-        &format!("{GENERATED} was made here: the Secret {GENERATED_SECRET} has its private key"),
+        &format!("{GENERATED} was generated: the Secret {GENERATED_SECRET} has its private key"),
         differs,
     );
 
@@ -138,18 +138,18 @@ async fn look_at_reset(stage: &mut Stage) -> Result<()> {
     let recorded: Vec<&Value> =
         status["operations"].as_array().into_iter().flatten().map(|it| &it["id"]).collect();
     stage.expect(
-        "Lightsail did it once, and the object has the record",
+        "Lightsail did this once, and the object's status has the record",
         &json!(recorded),
         &json!(resets),
     );
-    stage.expect("that is one operation", &json!(resets.len()), &json!(1));
+    stage.expect("it was one operation", &json!(resets.len()), &json!(1));
     Ok(())
 }
 
 /// A precondition that holds, and the same one when somebody has launched the instance again under
 /// its name.
 async fn reset_only_the_instance_that_is_meant(stage: &mut Stage) -> Result<()> {
-    stage.report.section("5. A reset for one instance and not for another of its name");
+    stage.report.section("5. A reset for one instance, and not for another instance with its name");
     let arn = stage.region().find_instance_arn(INSTANCE).context("Lightsail has the instance")?;
     stage.apply(&reset_of(FIRST_MEANT, &arn)).await?;
     stage.wait(&["--for=condition=Complete", &format!("hkr/{FIRST_MEANT}")]).await?;
@@ -195,9 +195,7 @@ spec:
 
 /// Returns the fingerprint that would have been the right one.
 async fn refuse_deletion(stage: &mut Stage) -> Result<String> {
-    stage
-        .report
-        .section("6. The default key pair shall go, but the fingerprint is that of another key");
+    stage.report.section("6. A deletion of the default key pair, with the wrong fingerprint");
     let before = stage.region().find_default_key_pair();
     want_absent(stage, WRONG_FINGERPRINT).await?;
     stage.wait_for_reason(DEFAULT, "Stalled", "FingerprintMismatch").await?;
@@ -212,7 +210,7 @@ async fn refuse_deletion(stage: &mut Stage) -> Result<String> {
 }
 
 async fn allow_deletion(stage: &mut Stage, fingerprint: &str) -> Result<()> {
-    stage.report.section("7. Now with the right one");
+    stage.report.section("7. The deletion again, with the right fingerprint");
     want_absent(stage, fingerprint).await?;
     stage.wait_for_reason(DEFAULT, "Ready", "Absent").await?;
     stage.show(&["get", "lskp", DEFAULT]).await?;
@@ -238,7 +236,7 @@ async fn want_absent(stage: &mut Stage, fingerprint: &str) -> Result<()> {
 }
 
 async fn look_with_boto3(stage: &mut Stage, settings: &Settings) -> Result<()> {
-    stage.report.section("8. What Lightsail has in the end, as boto3 sees it");
+    stage.report.section("8. The final state of Lightsail, read with boto3");
     let view = stage.show_lightsail_view(settings).await?;
     let pairs = stage.region().key_pairs();
     stage.check(
@@ -249,7 +247,7 @@ async fn look_with_boto3(stage: &mut Stage, settings: &Settings) -> Result<()> {
 }
 
 async fn export(stage: &mut Stage) -> Result<()> {
-    stage.report.section("10. What is in a region, whoever made it, and which cluster manages it");
+    stage.report.section("10. All key pairs in a region, and which cluster manages them");
     stage.region().create_key_pair("by-hand");
     let table = stage.show_operator(&["export", "--region", REGION, "--output", "table"]).await?;
     let is_managed = |name: &str| table.contains(&format!("/default/{name}\n"));

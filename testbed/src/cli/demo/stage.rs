@@ -55,10 +55,7 @@ impl Stage {
 
     /// Tells whether a value is the one that it should be.
     pub(super) fn expect(&mut self, statement: &str, seen: &Value, wanted: &Value) {
-        self.check(
-            statement,
-            (seen != wanted).then(|| format!("seen is {seen}, and it should be {wanted}")),
-        );
+        self.check(statement, (seen != wanted).then(|| format!("expected {wanted}, got {seen}")));
     }
 
     /// Runs kubectl and shows what it says. That it fails is a difference.
@@ -91,7 +88,9 @@ impl Stage {
         let output = self.scene.cluster.kubectl(&arguments).await?;
         self.report.shown(&command_line(&arguments), &output.stdout);
         let differs = (!output.success).then(|| output.stderr.trim().to_owned());
-        self.check(&format!("it came about in {:.1} s", started.elapsed().as_secs_f64()), differs);
+        let seconds = started.elapsed().as_secs_f64();
+        let statement = if output.success { "met" } else { "not met" };
+        self.check(&format!("the condition was {statement} after {seconds:.1} s"), differs);
         self.scene.check_running()
     }
 

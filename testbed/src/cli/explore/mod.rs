@@ -39,13 +39,13 @@ use super::run::apply;
 use super::scene::operator_binary;
 use super::tools::Tools;
 
-/// At most one in so many requests may fail to come: some are not sent if a process is slower.
+/// At most one in this many requests may fail to come: some are not sent if a process is slower.
 const MANY_NOT_MET: usize = 10;
 
-/// So many points are a share, unless another size is asked for.
+/// This many points are a share, unless another size is asked for.
 const SHARE: usize = 100;
 
-/// Run scenarios while disturbing their requests, and compare how they end
+/// Run scenarios while disturbing their requests, and compare their results
 #[derive(Debug, clap::Args)]
 pub(super) struct Settings {
     /// Only these scenarios
@@ -57,7 +57,8 @@ pub(super) struct Settings {
     /// Only requests whose text contains this
     #[arg(long, value_name = "TEXT")]
     point: Option<String>,
-    /// Run all points. By default, a share, or all points of the scenarios that you name
+    /// A point is a request together with a disturbance. Run all points; by default, a share of
+    /// them, or all points of the scenarios that you name
     #[arg(long)]
     all: bool,
     /// The number of the share; the same number chooses the same points

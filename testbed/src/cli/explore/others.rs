@@ -25,7 +25,7 @@ use super::stage::{CLUSTER_ID, DEADLINE, DEFAULT_KEY_PAIR, Ground, OWNER_TAG, PO
 const PATIENCE: Duration = Duration::from_secs(6);
 /// More requests than this in a second for each object, once all is settled, are a loop, ...
 const LOOP: usize = 8;
-/// ... if they come in so many seconds one after another. A busy machine bunches what is late.
+/// ... if they come in this many seconds one after another. A busy machine bunches what is late.
 const LOUD_SECONDS: u32 = 3;
 
 /// The finalizer of a key pair.

@@ -56,7 +56,8 @@ impl fmt::Display for Wrong {
 
 impl std::error::Error for Wrong {}
 
-/// Runs it undisturbed. A run that does not come to its end in time is said and repeated, twice.
+/// Runs it undisturbed. A run that does not come to its end in time is reported and repeated,
+/// twice.
 pub(super) async fn undisturbed(
     ground: &Ground,
     scenario: &Scenario,

@@ -48,7 +48,7 @@ pub(super) const POLL: Duration = Duration::from_millis(150);
 pub(super) const LATE: Duration = Duration::from_millis(1_700);
 const _: () = assert!(LATE.as_millis() > CALL_TIMEOUT.as_millis());
 const _: () = assert!(LATE.as_millis() < SETTLE_TIME.as_millis());
-/// Nothing happens for so long once a run is over.
+/// Nothing happens for this long once a run is over.
 const QUIET: Duration = Duration::from_millis(400);
 /// A run takes seconds; on a busy machine it may take many.
 pub(super) const DEADLINE: Duration = Duration::from_mins(3);

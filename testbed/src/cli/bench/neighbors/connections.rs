@@ -13,7 +13,7 @@ const COUNT: usize = 5000;
 const HALF: &[u8] = b"GET /livez HTTP/1.1\r\nHost: operator\r\nX-Half: ";
 /// One that is not taken by then is refused, or never answered.
 const LONGEST: Duration = Duration::from_millis(500);
-/// After so many refusals there are no more.
+/// After this many refusals there are no more.
 const REFUSALS: usize = 20;
 
 /// Opens them. They last as long as they are kept.

@@ -16,7 +16,7 @@ use crate::cli::bench::fleet::{resets, resource};
 
 /// The annotation that asks for a reconciliation.
 pub(super) const RECONCILE: &str = "lightsail-operator.dev/reconcile";
-/// So many requests at the same time.
+/// This many requests at the same time.
 const AT_ONCE: usize = 32;
 /// Objects may be large.
 const PAGE: u32 = 50;

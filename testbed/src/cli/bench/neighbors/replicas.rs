@@ -23,7 +23,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// The kubelet's pauses.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-/// Memory that has not fallen for so long does not fall any more.
+/// Memory that has not fallen for this long does not fall any more.
 const STEADY: Duration = Duration::from_secs(10);
 /// What counts as falling, in KiB: less is noise.
 const FALL: u64 = 256;

@@ -13,7 +13,7 @@ use crate::cli::bench::fleet::{At, UntilReady, all_ready, create_all, fleet};
 /// As many as the operator works on at the same time.
 const AT_ONCE: usize = 10;
 
-/// How long it takes for so many objects, on a control plane of its own.
+/// How long it takes for this many objects, on a control plane of its own.
 pub(super) async fn control(run: &Run<'_>, size: usize) -> Result<UntilReady> {
     let bed = run.bed(&format!("control-{size}")).await?;
     let objects = fleet(&bed.client, size).await?;

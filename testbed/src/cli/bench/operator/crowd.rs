@@ -48,7 +48,7 @@ pub(super) async fn crowd(run: &Run<'_>) -> Result<()> {
     bed.end()
 }
 
-/// So many objects in a namespace, which is made for them.
+/// This many objects in a namespace, which is made for them.
 async fn objects(client: &Client, namespace: &str, count: usize) -> Result<Vec<At>> {
     create_namespace(client, namespace).await?;
     let at = |number| At {

@@ -12,7 +12,7 @@ use crate::cli::bench::bed::{SELDOM, UNCHANGED, wait_for_metric};
 use crate::cli::bench::figures::{Figure, real};
 use crate::cli::bench::fleet::{create_until_ready, fleet};
 
-/// Two fleets whose difference is that of so many objects; what a process takes to start is in
+/// Two fleets whose difference is that of this many objects; what a process takes to start is in
 /// both.
 const SIZES: [usize; 2] = [100, 1_100];
 
@@ -32,7 +32,7 @@ pub(super) async fn instructions(run: &Run<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Runs the operator until it has found all of them unchanged: so many instructions in all.
+/// Runs the operator until it has found all of them unchanged: this many instructions in all.
 async fn count(operator: &Operator, size: usize) -> Result<f64> {
     let before = operator.options();
     let [binary, log] =

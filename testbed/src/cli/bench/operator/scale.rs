@@ -29,7 +29,7 @@ pub(super) const LEGEND_IN_ONE: &str = "\
 API server, etcd, the simulator and the operator share the machine.";
 
 const SHARDS: usize = 4;
-/// The control has so many times fewer objects.
+/// The control has this many times fewer objects.
 const FEWER: usize = 10;
 /// Objects that a slow machine still makes Ready in a second: `spec.interval` is so long that none
 /// is looked at again before all are there.

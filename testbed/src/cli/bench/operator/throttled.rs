@@ -29,7 +29,7 @@ pub(super) async fn throttled(run: &Run<'_>) -> Result<()> {
     futures::try_join!(steady, outage, cut).map(drop)
 }
 
-/// Lightsail takes so many calls a second at first. When a quarter of them were taken comes an
+/// Lightsail takes this many calls a second at first. When a quarter of them were taken comes an
 /// outage, if any, and from then on it takes five.
 async fn measure(run: &Run<'_>, name: &str, first: f64, outage: Duration) -> Result<()> {
     let (size, bed) = (run.settings.throttled, run.bed(name).await?);
@@ -54,7 +54,7 @@ async fn measure(run: &Run<'_>, name: &str, first: f64, outage: Duration) -> Res
             tokio::time::sleep(outage).await;
         }
         limit(RATE).await?;
-        // What the limit itself takes: first a burst, and then so many a second.
+        // What the limit itself takes: first a burst, and then this many a second.
         let at_rate = |calls: f64| Duration::from_secs_f64(calls.max(0.0) / RATE);
         let is_cut = first > RATE;
         Ok(if is_cut {
@@ -75,7 +75,7 @@ async fn measure(run: &Run<'_>, name: &str, first: f64, outage: Duration) -> Res
         run.table.add(&what(&format!("time until an object is Ready, {name}")), size, time);
     }
     run.table.add(&what("share of calls refused"), size, Figure::new(share, "%"));
-    let what = what("passes that ended otherwise than Imported or Throttled");
+    let what = what("reconciliations with an outcome other than Imported or Throttled");
     run.table.add(&what, size, Figure::count(others));
     drop(operator);
     bed.end()
