@@ -1,4 +1,4 @@
-//! What is said when the Kubernetes API server cannot be reached: one line in the log when that
+//! What is reported when the Kubernetes API server cannot be reached: one line in the log when that
 //! begins, one when it is over, and why in `/readyz`. The client library says it at each attempt,
 //! without the host.
 
@@ -171,7 +171,7 @@ struct Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         if self.since.is_some_and(|since| since.elapsed() >= SLOW) {
-            self.outage.note(Some("no answer in time"));
+            self.outage.note(Some("no response in time"));
         }
     }
 }
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outage_is_said_once_and_once_when_it_is_over() {
+    fn an_outage_is_reported_once_and_once_when_it_is_over() {
         let (mut spoken, start) = (Spoken::default(), Instant::now());
         let (second, later) = (Duration::from_secs(1), QUIET + Duration::from_secs(1));
         for (fails, after, expected) in [

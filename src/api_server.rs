@@ -29,10 +29,10 @@ pub struct ApiServer {
     large_of: ApiShares,
 }
 
-/// So many of these are read at the same time: each may have 1 MiB, and is in memory a few times
+/// This many of these are read at the same time: each may have 1 MiB, and is in memory a few times
 /// while it is read.
 const LARGE: usize = 4;
-/// And so many of one namespace, which may have other requests before them.
+/// And this many of one namespace, which may have other requests before them.
 const LARGE_OF_NAMESPACE: usize = 2;
 
 impl ApiServer {
@@ -101,7 +101,7 @@ async fn bounded<T>(
     match tokio::time::timeout(timeout, request).await {
         Ok(answer) => Ok(answer?),
         Err(_) => {
-            Err(Error::Kubernetes(Box::new(kube::Error::Service("no answer in time".into()))))
+            Err(Error::Kubernetes(Box::new(kube::Error::Service("no response in time".into()))))
         }
     }
 }

@@ -41,7 +41,7 @@ pub enum Error {
         why: String,
     },
     /// The API server does not let the operator read what an object refers to. A person must act.
-    #[error("the operator's service account is not allowed to read the ConfigMap {0}")]
+    #[error("the operator's ServiceAccount is not allowed to read the ConfigMap {0}")]
     ConfigMapForbidden(String),
     /// A private key could not be made.
     #[error("{0}")]
@@ -49,7 +49,7 @@ pub enum Error {
     /// The Lease could run out before the write is over: nothing was sent. Nothing is said in the
     /// status, which another process may be writing, and the reconciliation is repeated. Only a
     /// reset that has its mark does not end so: it takes that back.
-    #[error("nothing was sent, because the Lease might run out before the answer comes")]
+    #[error("nothing was sent, because the Lease might run out before the response arrives")]
     NotLeading,
     /// The operator is told to end.
     #[error("the operator is stopping")]

@@ -18,7 +18,7 @@ const NO_STATUS: &str = "Failed to parse error data";
 #[must_use]
 pub fn without_content(error: &kube::Error) -> String {
     if let kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) = error {
-        return "the answer cannot be read".to_owned();
+        return "the response cannot be read".to_owned();
     }
     if let kube::Error::Auth(error) = error {
         return format!("no credentials for the API server: {}", without_output(error));
@@ -31,10 +31,10 @@ pub fn without_content(error: &kube::Error) -> String {
     match status(error) {
         Some(status) if !status.message.is_empty() => status.message.clone(),
         Some(_) | None if answer.code == 0 => {
-            "the answer is an error without explanation".to_owned()
+            "the response is an error without explanation".to_owned()
         }
         Some(_) | None => {
-            format!("the answer has the HTTP status {} and no explanation", answer.code)
+            format!("the response has the HTTP status {} and no explanation", answer.code)
         }
     }
 }
@@ -56,7 +56,7 @@ pub fn without_output(error: &AuthError) -> String {
         return format!("its program ended with {}", out.status);
     }
     if let AuthError::AuthExecParse(_) | AuthError::ParseTokenKey(_) = error {
-        return "the answer of its program cannot be read".to_owned();
+        return "the output of its program cannot be read".to_owned();
     }
     if let AuthError::AuthExec(_) = error {
         return "its program cannot be used".to_owned();
@@ -80,13 +80,13 @@ pub fn told(error: &(dyn StdError + 'static)) -> String {
     }
     match innermost.to_string().as_str() {
         "tunnel error: proxy authorization required" => {
-            "the proxy answers 407; put the user and password into its URL".to_owned()
+            "the proxy returns 407; put the user and password into its URL".to_owned()
         }
         "tunnel error: unsuccessful" => "the proxy does not connect to it".to_owned(),
         "SOCKS error: failed to create underlying connection" => {
             "the proxy cannot be reached".to_owned()
         }
-        "deadline has elapsed" => "no answer in time".to_owned(),
+        "deadline has elapsed" => "no response in time".to_owned(),
         // `Connection refused (os error 111)`
         text => text.split(" (os error ").next().unwrap_or_default().to_owned(),
     }
@@ -143,7 +143,7 @@ pub fn found<T: Resource>(answer: kube::Result<T>) -> kube::Result<Option<T>> {
 pub fn existing<T: Resource>(object: T) -> kube::Result<T> {
     match object.meta().uid {
         Some(_) => Ok(object),
-        None => Err(kube::Error::Service("the answer is not the object".into())),
+        None => Err(kube::Error::Service("the response is not the object".into())),
     }
 }
 
@@ -155,7 +155,7 @@ pub fn existing<T: Resource>(object: T) -> kube::Result<T> {
 pub fn listed<T: Clone>(answer: kube::Result<ObjectList<T>>) -> kube::Result<ObjectList<T>> {
     let list = answer?;
     if list.metadata.resource_version.as_ref().is_none_or(String::is_empty) {
-        return Err(kube::Error::Service("the answer is not a list".into()));
+        return Err(kube::Error::Service("the response is not a list".into()));
     }
     Ok(list)
 }
@@ -189,8 +189,8 @@ mod tests {
     fn an_error_is_told_in_words_for_people() {
         for (text, expected) in [
             ("Connection refused (os error 111)", "Connection refused"),
-            ("deadline has elapsed", "no answer in time"),
-            ("tunnel error: proxy authorization required", "the proxy answers 407; put the user"),
+            ("deadline has elapsed", "no response in time"),
+            ("tunnel error: proxy authorization required", "the proxy returns 407; put the user"),
         ] {
             let error = io::Error::other(io::Error::other(text));
             assert!(told(&error).starts_with(expected), "{text}: {}", told(&error));
@@ -216,7 +216,7 @@ mod tests {
             ),
             ("a Status that a proxy makes of its own error", answer("no such host", "", 404)),
             ("another refusal", answer("no", "Forbidden", 403)),
-            ("silence", kube::Error::Service("no answer in time".into())),
+            ("silence", kube::Error::Service("no response in time".into())),
         ] {
             assert!(!is_status(&other, 404), "{name}");
             let told = without_content(&other);

@@ -39,7 +39,7 @@ use tokio_util::sync::CancellationToken;
 /// The cluster's name in owner tags, unless another is given: this namespace is in every cluster,
 /// and its uid is unique.
 const CLUSTER_NAMESPACE: &str = "kube-system";
-const CLUSTER: &str = "the cluster's id";
+const CLUSTER: &str = "the cluster's ID";
 
 fn main() -> anyhow::Result<ExitCode> {
     without_empty_aws_variables()?;

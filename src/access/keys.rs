@@ -10,7 +10,7 @@ use crate::lightsail::{self, AccessKey, KeySource};
 use crate::secret::{self, Content};
 
 /// What gives the operator access to the Secret.
-const NOT_ALLOWED: &str = "the operator may not read it; grant its service account get on Secrets \
+const NOT_ALLOWED: &str = "the operator may not read it; grant its ServiceAccount get on Secrets \
                            there, or set secrets.mode: full in the chart's values";
 
 const ID: &str = "aws_access_key_id";
@@ -141,7 +141,7 @@ mod tests {
     #[tokio::test]
     async fn a_secret_that_may_not_be_read_is_withdrawn_and_one_that_cannot_be_read_is_not() {
         for (code, reason, expected, text) in [
-            (403, "Forbidden", ErrorKind::BadCredentials, "grant its service account get"),
+            (403, "Forbidden", ErrorKind::BadCredentials, "grant its ServiceAccount get"),
             (400, "BadRequest", ErrorKind::Transient, "says so"),
             (413, "RequestEntityTooLarge", ErrorKind::Transient, "says so"),
             (422, "Invalid", ErrorKind::Transient, "says so"),

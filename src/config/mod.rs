@@ -112,7 +112,7 @@ pub struct Config {
         value_name = "NAMESPACE")]
     pub lease_namespace: Option<String>,
 
-    /// The id of this cluster in the owner tag of key pairs, for example prod-1; at most 64
+    /// The ID of this cluster in the owner tag of key pairs, for example prod-1; at most 64
     /// characters. Default: the UID of the namespace kube-system.
     #[arg(long, global = true, env = "LIGHTSAIL_OPERATOR_CLUSTER_ID", value_parser = cluster_id,
         value_name = "ID")]
@@ -329,7 +329,7 @@ fn account_id(text: &str) -> Result<String, String> {
     if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
         Ok(text.to_owned())
     } else {
-        Err("an AWS account id has 12 digits".to_owned())
+        Err("an AWS account ID has 12 digits".to_owned())
     }
 }
 

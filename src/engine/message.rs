@@ -154,7 +154,7 @@ impl fmt::Display for Message<'_> {
             Self::RefusedByAws { name, action, code } => write!(
                 to,
                 "AWS does not allow {} with the credentials of the LightsailAccount {name} \
-                 ({code}); ask whoever manages the accounts to look up AWS's answer in the \
+                 ({code}); ask whoever manages the accounts to look up AWS's response in the \
                  operator's log",
                 action.map_or("this".to_owned(), |action| format!("lightsail:{action}"))
             ),
@@ -166,15 +166,14 @@ impl fmt::Display for Message<'_> {
             Self::RefusedByKubernetes { why } => write!(
                 to,
                 "the Kubernetes API server refuses a request from the operator: {}; the operator \
-                 will try again, but somebody may have to change a policy, a webhook or a \
-                 permission",
+                 will retry, but somebody may have to change a policy, a webhook or a permission",
                 why.chars().take(MOST_OF_A_REFUSAL).collect::<String>()
             ),
             Self::KubernetesFails { why } => write!(
                 to,
                 "a request from the operator to the Kubernetes API server failed: {}; \
-                 the operator will try again, but if this lasts, check the API server, its \
-                 webhooks and the network in between",
+                 the operator will retry, but if this persists, check the API server, its webhooks \
+                 and the network in between",
                 why.chars().take(MOST_OF_A_REFUSAL).collect::<String>()
             ),
             Self::Unsupported { field } => write!(
@@ -184,7 +183,7 @@ impl fmt::Display for Message<'_> {
             ),
             Self::TooManySteps => to.write_str(
                 "the reconciliation was stopped, because it took too many steps; the operator \
-                 will try again",
+                 will retry",
             ),
         }
     }

@@ -118,7 +118,8 @@ pub(super) struct FirstLists {
     failures: HashMap<Option<String>, u32>,
 }
 
-/// After so many failures of a namespace's list while another's works, the others go on without it.
+/// After this many failures of a namespace's list while another's works, the others go on without
+/// it.
 const PATIENCE: u32 = 3;
 
 impl FirstLists {
@@ -295,7 +296,7 @@ fn described(error: &watcher::Error) -> String {
     }
 }
 
-const NO_GOOD_ANSWER: &str = "the Kubernetes API server does not answer as it should";
+const NO_GOOD_ANSWER: &str = "the Kubernetes API server does not respond as it should";
 
 /// Why a list or a watch failed, in words that do not change while the cause stays.
 fn why(error: &watcher::Error, is_served: Option<bool>, crd: &str) -> String {
@@ -310,11 +311,11 @@ fn why(error: &watcher::Error, is_served: Option<bool>, crd: &str) -> String {
              continues without a restart"
         )
     } else if is_status(error, 403) {
-        "the operator's service account is not allowed to list and watch it".to_owned()
+        "the operator's ServiceAccount is not allowed to list and watch it".to_owned()
     } else if is_served.is_none() {
         format!(
             "the Kubernetes API server does not find {crd}, and does not say whether it is \
-             installed; if it refuses /apis to the operator's service account, grant the \
+             installed; if it refuses /apis to the operator's ServiceAccount, grant the \
              ClusterRole system:discovery"
         )
     } else {

@@ -122,8 +122,8 @@ pub(super) const MARK_NOT_KEPT: &str =
 
 const AGAIN: &str = "create a new HostKeyReset";
 /// What comes before another reset if nobody knows whether Lightsail accepted the call.
-const FIND_OUT: &str = "look for the call in CloudTrail, check the server's host key, and only if \
-                        the browser-based client still refuses to connect";
+const FIND_OUT: &str = "look for the call in CloudTrail, and check the server's host key. Create a \
+                        new HostKeyReset only if the browser-based client still refuses to connect";
 
 impl fmt::Display for Message<'_> {
     #[expect(clippy::too_many_lines, reason = "an arm for each text")]
@@ -150,10 +150,10 @@ impl fmt::Display for Message<'_> {
                     tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
                 write!(
                     to,
-                    "allowed.hostKeyReset of the LightsailAccount requires the tags {}: {instance} \
-                     does not exist in this region, or does not have them; if the name is wrong, \
-                     create a new HostKeyReset; otherwise tag the instance, or ask whoever \
-                     manages the accounts",
+                    "allowed.hostKeyReset of the LightsailAccount requires the tags {}, but \
+                     {instance} does not exist in this region or does not have them; if the name \
+                     is wrong, create a new HostKeyReset; otherwise tag the instance, or ask \
+                     whoever manages the accounts",
                     tags.join(" ")
                 )
             }
@@ -167,8 +167,8 @@ impl fmt::Display for Message<'_> {
                  operations for it",
             ),
             Self::MakingSure => to.write_str(
-                "the operator does not know whether it has made the call; it is looking for the \
-                 call among the instance's operations, and makes the call only if it finds none",
+                "the operator does not know whether it has made the call; it is searching the \
+                 instance's operations for the call, and makes the call only if it finds none",
             ),
             Self::InstanceNotFound { instance, nothing } => write!(
                 to,
@@ -205,19 +205,18 @@ impl fmt::Display for Message<'_> {
             Self::FailedBefore { id } => write!(
                 to,
                 "this reset{} failed or had an unknown result before its status was lost; the \
-                 operator did not repeat it. To find out which, {FIND_OUT}, {AGAIN}",
+                 operator did not repeat it. To find out which, {FIND_OUT}",
                 Id(id)
             ),
             Self::NotSeenToEnd { last } => write!(
                 to,
                 "the operation did not finish within activeDeadlineSeconds, but may still finish \
                  (last seen: {last}); to see its result, run aws lightsail get-operation --region \
-                 REGION --operation-id ID, with the id in status.operations"
+                 REGION --operation-id ID, with the ID in status.operations"
             ),
             Self::OperationLost { id } => write!(
                 to,
-                "Lightsail no longer knows the operation {id}, so its result is unknown; \
-                 {FIND_OUT}, {AGAIN}"
+                "Lightsail no longer knows the operation {id}, so its result is unknown; {FIND_OUT}"
             ),
             Self::Unknown { instance, error } => {
                 to.write_str("the result is unknown: ")?;
@@ -227,18 +226,18 @@ impl fmt::Display for Message<'_> {
                 }
                 write!(
                     to,
-                    ", and no operation definitely belongs to it; {FIND_OUT} to {instance}, {AGAIN}"
+                    ", and no operation definitely belongs to it; {FIND_OUT} to {instance}"
                 )
             }
             Self::UnknownInTime { instance, last } => write!(
                 to,
                 "the result was still unknown after activeDeadlineSeconds (last seen: {last}); \
-                 {FIND_OUT} to {instance}, {AGAIN}"
+                 {FIND_OUT} to {instance}"
             ),
             Self::RecordLost => write!(
                 to,
                 "the status of this object was lost after a call had started, so the result is \
-                 unknown, and the operator makes no further call; {FIND_OUT}, {AGAIN}"
+                 unknown, and the operator makes no further call; {FIND_OUT}"
             ),
             Self::Resumed => to.write_str("spec.suspend was set to false"),
             Self::MarkIgnored => to.write_str(

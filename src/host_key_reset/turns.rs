@@ -1,6 +1,6 @@
-//! Resets of one instance take turns by their age, whatever namespace they are in: an operation
-//! that two of them wait for could not be told to be the one's or the other's. A reset that is
-//! suspended, or waits for Lightsail, holds nobody up.
+//! Resets of one instance take turns by their age, whatever namespace they are in: if two of them
+//! waited for an operation, neither could tell whose it is. A reset that is suspended, or waits for
+//! Lightsail, holds nobody up.
 
 use std::collections::HashMap;
 
@@ -241,7 +241,7 @@ mod tests {
             ("it is as large as it may be", answer(500, "", TOO_LARGE), true),
             ("etcd does not know", answer(500, "", "etcdserver: request timed out"), false),
             ("nobody knows", answer(504, "Timeout", "no"), false),
-            ("nor here", kube::Error::Service("no answer in time".into()).into(), false),
+            ("nor here", kube::Error::Service("no response in time".into()).into(), false),
             ("the page of a proxy", kube::Error::Api(Box::new(page)).into(), false),
             ("another process leads", Error::NotLeading, false),
         ] {

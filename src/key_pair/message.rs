@@ -213,7 +213,7 @@ impl fmt::Display for Message<'_> {
             Self::AdoptedUnverified { name, region } => write!(
                 to,
                 "adopted the key pair {name}, which already existed in {region}; Lightsail lists \
-                 no fingerprint that shows whether it has this key"
+                 no fingerprint that the operator can compare with this key"
             ),
             Self::Downloaded { secret, region } => write!(
                 to,
@@ -234,24 +234,24 @@ impl fmt::Display for Message<'_> {
                  if that takes too long, see the Ready condition of the other object"
             ),
             Self::PredecessorFirst => to.write_str(
-                "an earlier object of this name disappeared despite its finalizer; the operator \
+                "an earlier object with this name disappeared despite its finalizer; the operator \
                  first deletes or releases the key pair of that object",
             ),
             Self::Deleting => to.write_str("Lightsail is deleting the key pair"),
             Self::Importing => to.write_str("Lightsail is importing the key pair"),
             Self::NotFoundToDelete => to.write_str(
-                "Lightsail lists the default key pair, but says that there is none to delete; the \
-                 operator will try again",
+                "Lightsail lists the default key pair, but reports that there is none to delete; \
+                 the operator will retry",
             ),
             Self::StillThere { name } => write!(
                 to,
-                "Lightsail answered DeleteKeyPair without an operation, and the key pair {name} is \
-                 still there; the operator will try again"
+                "Lightsail's response to DeleteKeyPair has no operation, and the key pair {name} \
+                 is still there; the operator will retry"
             ),
             Self::NameNotFreeYet { name } => write!(
                 to,
-                "the key pair {name} was deleted, but Lightsail says that its name is still in \
-                 use; the operator will try again"
+                "the key pair {name} was deleted, but Lightsail reports that its name is still in \
+                 use; the operator will retry"
             ),
             Self::NotListedYet => {
                 to.write_str("Lightsail has just created the key pair and does not list it yet")
@@ -327,7 +327,7 @@ impl fmt::Display for Message<'_> {
             ),
             Self::ConfigMapForbidden { name } => write!(
                 to,
-                "the operator's service account is not allowed to read the ConfigMap {name}; grant \
+                "the operator's ServiceAccount is not allowed to read the ConfigMap {name}; grant \
                  it the verb get on configmaps in this namespace"
             ),
             Self::NameTaken { name, region } => write!(
@@ -363,10 +363,10 @@ impl fmt::Display for Message<'_> {
                 write!(
                     to,
                     "Lightsail did not respond to this object's import, and lists no fingerprint \
-                     that shows whether the key pair {name} came from that import; if it did, set \
-                     the key pair's tag {OWNER_TAG} to {owner}"
+                     that shows whether the key pair {name} came from that import; if the key pair \
+                     is from that import, set its tag {OWNER_TAG} to {owner}"
                 )?;
-                if *ends { write!(to, "; if it did not, {RETAIN}") } else { Ok(()) }
+                if *ends { write!(to, "; if it is not, {RETAIN}") } else { Ok(()) }
             }
             Self::PublicKeyChanged { name } => write!(
                 to,
@@ -413,20 +413,20 @@ impl fmt::Display for Message<'_> {
             Self::NotDeleted { name, ends, why } => why.write(to, name, *ends),
             Self::BackupIsDeleted { secret } => write!(
                 to,
-                "nothing was deleted: the Secret {secret}, which keeps the private key, is being \
+                "nothing was deleted: the Secret {secret}, which holds the private key, is being \
                  deleted; find out which finalizer blocks the deletion. The operator creates the \
                  Secret again once it is gone"
             ),
             Self::BackupGoesWithNamespace { secret } => write!(
                 to,
                 "nothing was deleted: this namespace is being deleted, and with it the Secret \
-                 {secret}, which keeps the private key; to delete the key pair anyway, copy the \
+                 {secret}, which holds the private key; to delete the key pair anyway, copy the \
                  private key elsewhere and set spec.default.backup: Skip"
             ),
             Self::BackupHasOwner { secret, kind, owner, ends } => write!(
                 to,
-                "nothing was deleted: Kubernetes deletes the Secret {secret}, which keeps the \
-                 private key, together with its owner, the {kind} {owner}; remove that owner from \
+                "nothing was deleted: the Secret {secret} holds the private key, and Kubernetes \
+                 will delete it with its owner, the {kind} {owner}; remove that owner from \
                  metadata.ownerReferences of the Secret, or copy the private key elsewhere and set \
                  spec.default.backup: Skip{}",
                 or_retain(*ends)
@@ -464,7 +464,7 @@ impl fmt::Display for Message<'_> {
             Self::SecretOfOtherType { secret } => write!(
                 to,
                 "the Secret {secret} holds the private key of a key pair of another type, from an \
-                 earlier object of this name; set secret.name in the spec to another name"
+                 earlier object with this name; set secret.name in the spec to another name"
             ),
             Self::SecretNotOwned { secret } => write!(
                 to,
@@ -482,7 +482,7 @@ impl fmt::Display for Message<'_> {
             Self::CopyNotOwned { secret, copy } => write!(
                 to,
                 "the old private key in the Secret {secret} must first be copied to the Secret \
-                 {copy}, but a Secret of that name exists and holds something else; copy its \
+                 {copy}, but a Secret with that name exists and holds something else; copy its \
                  content to a Secret with another name, and then remove {copy}"
             ),
             Self::SecretRejected { secret, why } => {
@@ -495,7 +495,8 @@ impl fmt::Display for Message<'_> {
                 to,
                 "the Secret {secret} cannot be read: {why}; allow the operator to read it, or, if \
                  the private key is saved elsewhere, set deletionPolicy: Retain and \
-                 secret.deleteWithObject: true in the spec to release the object without that"
+                 secret.deleteWithObject: true in the spec to release the object without reading \
+                 the Secret"
             ),
             Self::OwnerStays { secret, why, may_go } => {
                 write!(
@@ -515,8 +516,8 @@ impl fmt::Display for Message<'_> {
             Self::SecretIsChanged { secret } => write!(
                 to,
                 "an admission policy or webhook probably changes the Secret {secret} whenever the \
-                 operator writes it; exempt the Secret, or remove the labels that it changes \
-                 from secret.labels in the spec"
+                 operator writes it; exempt the Secret, or remove from secret.labels in the spec \
+                 the labels that the policy or webhook changes"
             ),
             Self::NameRejected { error } => write!(to, "nothing was deleted: {error}; {RETAIN}"),
             Self::OperationFailed { what, operation } => {

@@ -225,7 +225,7 @@ impl KeyPairs {
             tracing::warn!(
                 namespace,
                 object,
-                "an object vanished although it had a finalizer; the operator deletes or releases \
+                "an object disappeared despite its finalizer; the operator deletes or releases \
                  its key pair"
             );
         }

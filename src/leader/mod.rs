@@ -112,7 +112,7 @@ async fn acquire(election: &mut Election, times: Times) -> Moment {
             Ok(Ok(Some(sent))) => return sent,
             Ok(Ok(None)) => {}
             Ok(Err(error)) => complain(&mut said, without_content(&error)),
-            Err(_) => complain(&mut said, "no answer in time".to_owned()),
+            Err(_) => complain(&mut said, "no response in time".to_owned()),
         }
         tokio::time::sleep(times.renew_period + jitter(times.renew_period)).await;
     }
@@ -157,7 +157,7 @@ async fn hold(election: &Election, times: Times, lease: &HeldLease, sent: Moment
             }
             Ok(Ok(None)) => return "another replica has it, or it was deleted".to_owned(),
             Ok(Err(error)) => complain(&mut said, without_content(&error)),
-            Err(_) => complain(&mut said, "no answer in time".to_owned()),
+            Err(_) => complain(&mut said, "no response in time".to_owned()),
         }
     }
 }
@@ -168,6 +168,6 @@ async fn release(election: &Election) {
         Ok(Err(error)) => {
             tracing::warn!(error = without_content(&error), "the Lease was not released");
         }
-        Err(_) => tracing::warn!("the Lease was not released: no answer in time"),
+        Err(_) => tracing::warn!("the Lease was not released: no response in time"),
     }
 }

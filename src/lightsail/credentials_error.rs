@@ -49,7 +49,7 @@ impl Error {
 
     /// No credentials arrived in this time.
     pub(super) fn credentials_late(limit: Duration) -> Self {
-        let message = format!("no AWS credentials: no answer in time ({limit:?})");
+        let message = format!("no AWS credentials: no response in time ({limit:?})");
         Self::new(ErrorKind::Transient, "Timeout", message)
     }
 

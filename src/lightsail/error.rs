@@ -153,7 +153,8 @@ impl Error {
 
     /// Another process may have the Lease before the call is over.
     pub(super) fn not_leading() -> Self {
-        let message = "nothing was sent, because the Lease might run out before the answer comes";
+        let message =
+            "nothing was sent, because the Lease might run out before the response arrives";
         Self::new(ErrorKind::NotLeading, "NotLeading", message)
     }
 
@@ -178,7 +179,7 @@ impl Error {
     pub(super) fn too_many_regions(region: &Region, most: usize, whom: &str) -> Self {
         let message = format!(
             "nothing was sent to {region}, because {whom} is already waiting for {most} regions \
-             that have never answered; check spec.region for a typo, and delete the objects that \
+             that have never responded; check spec.region for a typo, and delete the objects that \
              name regions that do not exist"
         );
         Self::new(ErrorKind::TooManyRegions, "TooManyRegions", message)
@@ -189,14 +190,14 @@ impl Error {
         Self::new(
             ErrorKind::Transient,
             "IncompleteAnswer",
-            format!("the answer has no usable {member}"),
+            format!("the response has no usable {member}"),
         )
     }
 
     /// No answer in time.
     #[must_use]
     pub fn timeout() -> Self {
-        Self::new(ErrorKind::Transient, "Timeout", "no answer in time")
+        Self::new(ErrorKind::Transient, "Timeout", "no response in time")
     }
 
     /// Whether Lightsail in the region itself gave this answer. Servers on the way do not know its

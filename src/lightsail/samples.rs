@@ -38,7 +38,7 @@ pub(crate) fn own_words() -> Vec<Error> {
         Error::no_credentials(&sources.map(str::to_owned), false),
         Error::other_partition("cn-north-1"),
         Error::refused_credentials(),
-        Error::unusable("the environment", "the access key id ends with a line break"),
+        Error::unusable("the environment", "the access key ID ends with a line break"),
         Error::expired_credentials(false),
         Error::credentials_late(Duration::from_secs(30)),
     ];

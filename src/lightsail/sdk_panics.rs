@@ -18,7 +18,7 @@ use super::types::Result;
 pub(super) async fn contained<T>(call: impl Future<Output = T>) -> Result<T> {
     let outcome = AssertUnwindSafe(call).catch_unwind().await;
     outcome.map_err(|_| {
-        let message = "the AWS SDK failed on its input or on an answer; the log says where";
+        let message = "the AWS SDK failed on its input or on a response; the log says where";
         Error::new(ErrorKind::Transient, "SDKPanic", message)
     })
 }

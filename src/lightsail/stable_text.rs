@@ -266,7 +266,7 @@ mod tests {
         }
         for same in [
             "arn:aws:iam::123456789012:role/fleet-2026",
-            "10.0.0.1:8443 answered HTTP 503",
+            "10.0.0.1:8443 returned HTTP 503",
             "key pair fleet-0123456789abcdef",
             "una clave señalada",
             "[2001:db8::10:20:30]:443 refuses connections",

@@ -142,7 +142,7 @@ mod tests {
             .unwrap();
         let nobody = AssumeRoleOutput::builder().credentials(given).build();
         let error = session(&nobody, &role).unwrap_err();
-        let expected = "role/lightsail: the answer has no usable Account";
+        let expected = "role/lightsail: the response has no usable Account";
         assert!(error.message.ends_with(expected), "{error}");
     }
 }

@@ -6,7 +6,7 @@ use aws_credential_types::Credentials;
 /// The invalid part of the credentials, if there is one, and why it is invalid.
 pub(super) fn fault(credentials: &Credentials) -> Option<String> {
     let parts = [
-        ("access key id", Some(credentials.access_key_id())),
+        ("access key ID", Some(credentials.access_key_id())),
         ("secret access key", Some(credentials.secret_access_key())),
         ("session token", credentials.session_token()),
     ];
@@ -38,13 +38,13 @@ mod tests {
         for (id, secret, token, expected) in [
             ("AKIA2", "s+/=", None, None),
             ("AKIA2", "s", Some("t+/=."), None),
-            ("AKIA2\n", "s", None, Some(format!("the access key id {end}"))),
-            ("AKIA2\r\n", "s", None, Some(format!("the access key id {end}"))),
-            ("AK\nIA2", "s", None, Some(format!("the access key id {character}"))),
-            (" AKIA2", "s", None, Some(format!("the access key id {character}"))),
-            ("AKIA\u{7}", "s", None, Some(format!("the access key id {character}"))),
-            ("AKIAé", "s", None, Some(format!("the access key id {character}"))),
-            ("", "s", None, Some("the access key id is empty".to_owned())),
+            ("AKIA2\n", "s", None, Some(format!("the access key ID {end}"))),
+            ("AKIA2\r\n", "s", None, Some(format!("the access key ID {end}"))),
+            ("AK\nIA2", "s", None, Some(format!("the access key ID {character}"))),
+            (" AKIA2", "s", None, Some(format!("the access key ID {character}"))),
+            ("AKIA\u{7}", "s", None, Some(format!("the access key ID {character}"))),
+            ("AKIAé", "s", None, Some(format!("the access key ID {character}"))),
+            ("", "s", None, Some("the access key ID is empty".to_owned())),
             ("AKIA2", "s\n", None, Some(format!("the secret access key {end}"))),
             ("AKIA2", "s s", None, Some(format!("the secret access key {character}"))),
             ("AKIA2", "", None, Some("the secret access key is empty".to_owned())),

@@ -88,8 +88,8 @@ pub struct Found {
 pub enum Rejection {
     /// It holds what cannot be used here, and may be the only copy of something (I3).
     #[error(
-        "its {PRIVATE_KEY} {0}. The Secret was not changed; put the key pair's private key there, \
-         or set secret.name in the spec to an unused name"
+        "its {PRIVATE_KEY} {0}. The Secret was not changed; put the key pair's private key into \
+         that entry, or set secret.name in the spec to an unused name"
     )]
     Unreadable(InvalidPrivateKey),
     /// Its content is fixed.
@@ -102,7 +102,7 @@ pub enum Rejection {
     #[error(
         "its type is not {TYPE}; copy its private key to {PRIVATE_KEY} in a Secret of that type \
          (kubectl create secret generic NAME --type={TYPE} --from-file={PRIVATE_KEY}=FILE), and \
-         set secret.name in the spec to its name"
+         set secret.name in the spec to the name of that Secret"
     )]
     OtherType,
 }

@@ -77,7 +77,7 @@ pub enum InvalidPublicKey {
     #[error("it is the fingerprint of a key; use the key itself, the line of the .pub file")]
     Fingerprint,
     /// A URL.
-    #[error("it is a URL; use the key that the URL leads to")]
+    #[error("it is a URL; use the key at that URL")]
     Url,
     /// The name of a file.
     #[error("it is the name of a file; use the line in that file")]

@@ -14,9 +14,9 @@ use crate::reset_life::NO_CHANGE;
 
 /// The right to a resource is taken away, or somebody before the API server says that it has none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_taken_away_is_said_and_so_is_when_it_is_back() {
+async fn what_is_taken_away_is_reported_and_so_is_when_it_is_back() {
     for (status, words) in
-        [(403, "not allowed to list and watch it"), (404, "does not answer as it should")]
+        [(403, "not allowed to list and watch it"), (404, "does not respond as it should")]
     {
         let bed = Bed::new("taken-away").await;
         let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
@@ -124,7 +124,7 @@ async fn i8_a_watch_that_a_proxy_refuses_is_listed_again() {
             operator.address().is_some()
                 && operator.get("/readyz").await.is_ok_and(|(_, report)| {
                     report.contains("LightsailKeyPair")
-                        && report.contains("does not answer as it should")
+                        && report.contains("does not respond as it should")
                 })
         })
         .await;
@@ -133,7 +133,7 @@ async fn i8_a_watch_that_a_proxy_refuses_is_listed_again() {
 
 /// A webhook removes the finalizer, and says nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i12_a_finalizer_that_is_removed_is_said_and_nothing_is_imported_without_it() {
+async fn i12_a_finalizer_that_is_removed_is_reported_and_nothing_is_imported_without_it() {
     let bed = Bed::new("stripped-pair").await;
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
     let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();

@@ -1,5 +1,5 @@
-//! Credentials that cannot be used, and servers that give what cannot be credentials: what is said,
-//! and that nothing of it ends the process.
+//! Credentials that cannot be used, and servers that give what cannot be credentials: what is
+//! reported, and that nothing of it ends the process.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -22,7 +22,7 @@ async fn keys_that_cannot_be_sent_are_said_and_end_no_process() {
                 ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE\n".to_owned()),
                 ("AWS_SECRET_ACCESS_KEY", "x".to_owned()),
             ],
-            &["the environment: the access key id ends with a line break"],
+            &["the environment: the access key ID ends with a line break"],
         ),
         (
             "token-line-break",

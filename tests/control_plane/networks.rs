@@ -48,7 +48,7 @@ pub(crate) fn simulator_address(bed: &Bed) -> SocketAddr {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_cause_of_no_answer_is_said_with_the_host() {
+async fn each_cause_of_no_answer_is_reported_with_the_host() {
     let bed = Bed::new("networks").await;
     let (tls, _) = behind_tls(simulator_address(&bed)).await;
     let refusing = Proxy::start(403, tls).await;
@@ -79,7 +79,7 @@ async fn each_cause_of_no_answer_is_said_with_the_host() {
         (
             "silent",
             endpoint(format!("http://{silent}")),
-            vec![format!("{silent} did not answer within")],
+            vec![format!("{silent} did not respond within")],
         ),
         (
             "unknown-ca",
@@ -91,7 +91,7 @@ async fn each_cause_of_no_answer_is_said_with_the_host() {
             "proxy-refuses",
             by_proxy(format!("http://{}", refusing.address)),
             vec![format!(
-                "the proxy {} refused to connect to {HOST}: it answered 403",
+                "the proxy {} refused to connect to {HOST}: it returned 403",
                 refusing.address
             )],
         ),
@@ -99,7 +99,7 @@ async fn each_cause_of_no_answer_is_said_with_the_host() {
             "proxy-asks",
             by_proxy(format!("http://ann:secret@{}", asking.address)),
             vec![format!(
-                "the proxy {} refused to connect to {HOST}: it answered 407",
+                "the proxy {} refused to connect to {HOST}: it returned 407",
                 asking.address
             )],
         ),
@@ -176,7 +176,7 @@ async fn a_role_whose_sts_says_nothing_is_an_outage_with_the_default_timeout() {
     }
     let operator = Operator::start(options).await.unwrap();
     bed.create::<LightsailKeyPair>("pair", &imported(&public_key("ed25519"))).await;
-    let said = format!("{silent} did not answer within 10s");
+    let said = format!("{silent} did not respond within 10s");
     wait_said(&bed, "pair", &["ServiceError: Timeout", &said]).await;
     assert_eq!(lines(&operator, "requests to an AWS endpoint are failing"), 1);
 }
@@ -290,7 +290,7 @@ async fn the_api_server_is_reached_by_the_proxy_of_the_kubeconfig() {
     said("Connection refused").await;
     // It asks for a password; the log has spoken of the outage.
     let asking = Proxy::start_at(address, 407, address).await;
-    said("the proxy answers 407").await;
+    said("the proxy returns 407").await;
     asking.stop().await;
     let proxy = Proxy::start_at(address, 200, server.parse().unwrap()).await;
     operator.wait_until_ready().await.unwrap();

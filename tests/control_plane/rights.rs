@@ -162,7 +162,7 @@ async fn a_deletion_waits_for_the_rights_that_went_first_and_the_probe_says_so()
     // Its watch would go on for a while.
     operator.kill();
     let operator = Operator::spawn(options).unwrap();
-    let line = format!("LightsailKeyPair in {name}: the operator's service account is not allowed");
+    let line = format!("LightsailKeyPair in {name}: the operator's ServiceAccount is not allowed");
     wait_for("it says what it is not allowed", async || {
         operator.get("/readyz").await.is_ok_and(|(_, report)| report.contains(&line))
     })

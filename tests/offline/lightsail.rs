@@ -418,7 +418,7 @@ async fn a_call_may_take_as_long_as_the_default_allows() {
     let ((_, in_time), (host, too_late)) = tokio::join!(late(8), late(60));
     in_time.unwrap();
     let error = too_late.unwrap_err();
-    assert_eq!(error.to_string(), format!("Timeout: {host} did not answer within 10s"));
+    assert_eq!(error.to_string(), format!("Timeout: {host} did not respond within 10s"));
     assert_eq!(error.kind, ErrorKind::Transient);
 }
 

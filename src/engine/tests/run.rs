@@ -32,7 +32,7 @@ async fn what_was_not_sent_for_want_of_the_lease_is_tried_again_soon_however_oft
 #[test]
 fn i8_whatever_keeps_a_reconciliation_from_finishing_is_shown_when_it_lasts() {
     let page = Status::failure("<html>", "Failed to parse error data").with_code(403);
-    let silence = || kube::Error::Service("no answer in time".into());
+    let silence = || kube::Error::Service("no response in time".into());
     for (name, failure, state, words) in [
         ("a conflict", Error::Conflict, State::Stalled, "something keeps changing"),
         ("a refusal", answer(403), State::Reconciling, "refuses a request"),
@@ -48,7 +48,7 @@ fn i8_whatever_keeps_a_reconciliation_from_finishing_is_shown_when_it_lasts() {
             State::Reconciling,
             "from the operator to the Kubernetes API server failed",
         ),
-        ("silence", silence().into(), State::Reconciling, "no answer in time"),
+        ("silence", silence().into(), State::Reconciling, "no response in time"),
         (
             "the page of a proxy",
             kube::Error::Api(Box::new(page)).into(),

@@ -33,8 +33,8 @@ impl NotDeleted<'_> {
             ),
             Self::UnknownKey => write!(
                 to,
-                "Lightsail lists no fingerprint that shows which key the key pair {name} has, and \
-                 this object did not create it; {}",
+                "Lightsail lists no fingerprint that identifies the key of the key pair {name}, \
+                 and this object did not create it; {}",
                 way_out(
                     ends,
                     "to delete it, set expectedFingerprint to the fingerprint that Lightsail \
@@ -67,8 +67,8 @@ impl NotDeleted<'_> {
                 to,
                 "the fingerprint of the key pair {name} is not the expectedFingerprint \
                  {expected}; compare it with the output of aws lightsail get-key-pairs --region \
-                 REGION --include-default-key-pair, and if this is the key pair that you mean, \
-                 correct expectedFingerprint{}",
+                 REGION --include-default-key-pair, and if this is the key pair that you want to \
+                 delete, correct expectedFingerprint{}",
                 or_retain(ends)
             ),
             Self::NoFingerprint => write!(
@@ -83,9 +83,9 @@ impl NotDeleted<'_> {
             ),
             Self::OtherForm { expected, form } => write!(
                 to,
-                "the operator cannot match expectedFingerprint {expected} to the key pair {name}, \
-                 because no key in the spec or in a Secret has both fingerprints; write it in the \
-                 form that Lightsail lists: {}{}",
+                "the operator cannot compare expectedFingerprint {expected} with the key pair \
+                 {name}, because no key in the spec or in a Secret has both fingerprints; write \
+                 the fingerprint as Lightsail lists it: {}{}",
                 match form {
                     Form::Md5 => "16 pairs of hexadecimal digits with colons",
                     Form::Sha1 => "20 pairs of hexadecimal digits with colons",

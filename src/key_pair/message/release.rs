@@ -1,4 +1,4 @@
-//! What is said when an object is released, and how a person has that done.
+//! What is reported when an object is released, and how a person can release one.
 
 use std::fmt;
 
@@ -50,7 +50,7 @@ impl fmt::Display for Release {
                 "the object's key pair is gone, and the name belongs to another owner"
             }
             Self::SecretIsDeleted => {
-                "the default key pair stays in Lightsail because the Secret that keeps its \
+                "the default key pair stays in Lightsail because the Secret that holds its \
                  private key is being deleted"
             }
             Self::IsBeingDeleted => {
@@ -81,7 +81,7 @@ impl fmt::Display for Release {
                  record"
             }
             Self::SecretGoesWithObject => {
-                "the default key pair stays in Lightsail because the Secret that keeps its \
+                "the default key pair stays in Lightsail because the Secret that holds its \
                  private key is deleted with the object"
             }
         })

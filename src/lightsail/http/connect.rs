@@ -119,7 +119,7 @@ impl Connect {
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(host).map_err(|error| failed(cause_of(&error)))?;
         let stream = TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream);
-        let late = |_| failed(Cause::Tls("it did not answer in time".to_owned()));
+        let late = |_| failed(Cause::Tls("it did not respond in time".to_owned()));
         let stream = tokio::time::timeout_at(deadline, stream).await.map_err(late)?;
         Ok(Box::new(stream.map_err(|error| failed(cause_of(&error)))?))
     }

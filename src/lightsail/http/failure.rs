@@ -109,7 +109,7 @@ pub(in crate::lightsail) const UNREADABLE: &str = "UnreadableAnswer";
 
 /// Its message.
 pub(in crate::lightsail) fn unreadable(host: &str, status: u16) -> String {
-    format!("{host} answered HTTP {status} with a body that is not an API response")
+    format!("{host} returned HTTP {status} with a body that is not an API response")
 }
 
 impl Failure {
@@ -254,12 +254,12 @@ impl fmt::Display for Failure {
             Cause::NameUnanswered => write!(formatter, "DNS gave no answer for {peer}")?,
             Cause::Refused => write!(formatter, "{peer} refuses connections")?,
             Cause::ConnectTimeout => {
-                write!(formatter, "{peer} cannot be reached: nothing answers there")?;
+                write!(formatter, "{peer} cannot be reached: the connection timed out")?;
             }
             Cause::ConnectFailed(why) => write!(formatter, "{peer} cannot be reached: {why}")?,
             Cause::ProxyAnswered(status) => {
                 let status = status.as_u16();
-                write!(formatter, "{peer} refused to connect to {host}: it answered {status}")?;
+                write!(formatter, "{peer} refused to connect to {host}: it returned {status}")?;
                 if status == 407 {
                     formatter.write_str("; put the user and password into the URL of the proxy")?;
                 }
@@ -271,7 +271,7 @@ impl fmt::Display for Failure {
             )?,
             Cause::Tls(why) => write!(formatter, "TLS with {peer} failed: {why}")?,
             Cause::Timeout(time) => {
-                write!(formatter, "{host} did not answer within {time:.0?}")?;
+                write!(formatter, "{host} did not respond within {time:.0?}")?;
             }
             Cause::Closed { .. } => {
                 write!(formatter, "the connection to {host} ")?;
@@ -282,10 +282,10 @@ impl fmt::Display for Failure {
             }
             Cause::Lost(why) => write!(formatter, "the connection to {host} was lost: {why}")?,
             Cause::Answered(status) | Cause::Denied { status, why: None } => {
-                write!(formatter, "{host} answered HTTP {status}")?;
+                write!(formatter, "{host} returned HTTP {status}")?;
             }
             Cause::Denied { status, why: Some(why) } => {
-                write!(formatter, "{host} answered HTTP {status}: {why}")?;
+                write!(formatter, "{host} returned HTTP {status}: {why}")?;
             }
             Cause::Unreadable(status) => formatter.write_str(&unreadable(host, *status))?,
             Cause::Insecure => write!(
@@ -364,9 +364,9 @@ mod tests {
             assert_eq!(failure.to_string(), expected);
         }
         let other = Failure::new(&uri, Cause::Answered(503)).by_way_of(Some(&proxy));
-        assert_eq!(other.to_string(), "sts.example answered HTTP 503");
+        assert_eq!(other.to_string(), "sts.example returned HTTP 503");
         let denied = Cause::Denied { status: 403, why: Some("no association".to_owned()) };
         let denied = Failure::new(&uri, denied).to_string();
-        assert_eq!(denied, "sts.example answered HTTP 403: no association");
+        assert_eq!(denied, "sts.example returned HTTP 403: no association");
     }
 }

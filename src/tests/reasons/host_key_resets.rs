@@ -1,4 +1,4 @@
-//! Samples of what is said of resets.
+//! Samples of the messages about resets.
 
 use super::Row;
 use crate::api::Operation;
@@ -54,7 +54,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::OperationLost { id: ID },
         Message::Unknown { instance, error: None },
         Message::Unknown { instance, error: Some(&error) },
-        Message::UnknownInTime { instance, last: "Timeout: no answer in time" },
+        Message::UnknownInTime { instance, last: "Timeout: no response in time" },
         Message::RecordLost,
         Message::Resumed,
         Message::MarkIgnored,

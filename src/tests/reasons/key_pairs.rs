@@ -1,4 +1,4 @@
-//! Samples of what is said of key pairs.
+//! Samples of the messages about key pairs.
 
 use super::{Row, names, variants};
 use crate::access::permission::{Refusal, Refused};

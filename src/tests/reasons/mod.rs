@@ -102,7 +102,7 @@ fn common() -> Vec<CommonMessage<'static>> {
         },
         CommonMessage::LastingConflict,
         CommonMessage::RefusedByKubernetes { why: "secrets is forbidden" },
-        CommonMessage::KubernetesFails { why: "no answer in time" },
+        CommonMessage::KubernetesFails { why: "no response in time" },
         CommonMessage::Unsupported { field: "spec.imported" },
         CommonMessage::TooManySteps,
     ]

@@ -139,6 +139,6 @@ async fn an_account_whose_secret_may_not_be_read_is_stalled() {
     proxy.fail(Matcher::new(Method::GET, "/secrets/of-a"), 1_000, 403);
     teams.create_account("keys", &teams.with_key("of-a")).await;
     let message = teams.wait_account(&name, "InvalidCredentials").await;
-    assert!(message.contains("grant its service account get on Secrets"), "{message}");
+    assert!(message.contains("grant its ServiceAccount get on Secrets"), "{message}");
     teams.remove_accounts().await;
 }
