@@ -17,7 +17,7 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// So many requests that name a namespace are under way at the same time. The others wait in the
+/// This many requests that name a namespace are under way at the same time. The others wait in the
 /// order of asking.
 const OF_NAMESPACE: usize = 4;
 
@@ -36,7 +36,7 @@ impl Default for ApiShares {
 }
 
 impl ApiShares {
-    /// So many places for each namespace.
+    /// This many places for each namespace.
     #[must_use]
     pub(crate) fn new(places: usize) -> Self {
         Self { places, by_namespace: Arc::default() }

@@ -1,4 +1,4 @@
-//! Which hosts are this machine: what is said there may be plain http, and no proxy is needed.
+//! Which hosts are this machine: what is sent there may be plain http, and no proxy is needed.
 
 use std::net::IpAddr;
 

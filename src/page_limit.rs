@@ -80,7 +80,7 @@ pub(crate) struct LimitedPages<S> {
 #[derive(Debug, Default)]
 struct Sizes(parking_lot::Mutex<HashMap<String, Rest>>);
 
-/// So many objects of it are still to be read, in pages of this size.
+/// This many objects of it are still to be read, in pages of this size.
 #[derive(Clone, Copy, Debug)]
 struct Rest {
     size: u32,
@@ -97,7 +97,7 @@ impl Sizes {
         rests.get(uri.path()).map_or(asked, |rest| rest.size.min(asked))
     }
 
-    /// A page of so many objects was given up, and is read with fewer.
+    /// A page of this many objects was given up, and is read with fewer.
     fn give_up(&self, uri: &Uri, objects: u32, size: u32) {
         let mut rests = self.0.lock();
         let left = rests.get(uri.path()).map_or(0, |rest| rest.objects);
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
     use crate::api_server::fake::Answers;
 
-    /// What is asked for where each object has so many bytes, and how many bytes come.
+    /// What is asked for where each object has this many bytes, and how many bytes come.
     async fn read(path: &str, of_object: usize) -> (Vec<String>, usize) {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&asked);

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use crate::ids::Region;
 
-/// So many lines of each list are shown.
+/// This many lines of each list are shown.
 const MOST: usize = 20;
 
 /// What is missing for the operator to be ready, and what is wrong all the same. Clones are the

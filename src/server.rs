@@ -25,16 +25,16 @@ use tokio::task::AbortHandle;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 
-/// So many connections are open at the same time. There are a kubelet and one or two Prometheus.
+/// This many connections are open at the same time. There are a kubelet and one or two Prometheus.
 const MOST: usize = 64;
 /// The head of a request has to come within this time.
 const HEAD: Duration = Duration::from_secs(5);
 /// A connection is over after this time, whatever its client does.
 const CONNECTION: Duration = Duration::from_secs(20);
-/// A head has at most so many bytes.
+/// A head has at most this many bytes.
 const HEAD_BYTES: usize = 16 * 1024;
-/// So many connections wait to be accepted, or as many as the kernel allows. The client of one more
-/// tries again only after a second, and that may be a probe.
+/// This many connections wait to be accepted, or as many as the kernel allows. The client of one
+/// more tries again only after a second, and that may be a probe.
 const BACKLOG: i32 = 4096;
 /// How long to wait when no connection can be accepted, for want of descriptors, say.
 const PAUSE: Duration = Duration::from_millis(100);

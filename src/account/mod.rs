@@ -79,7 +79,7 @@ impl Accounts {
     }
 }
 
-/// After so many conflicts in a row, the watch is not just behind: the pauses between them add up
+/// After this many conflicts in a row, the watch is not just behind: the pauses between them add up
 /// to more than the minute in which a dead watch is noticed.
 const MORE_THAN_A_DELAY: u32 = 10;
 

@@ -64,8 +64,8 @@ fn is_outdated<K>(event: &Happened<K>) -> bool {
     answer.code == 410
 }
 
-/// A watch that fails for so long is given up. An API server that restarts takes less, and watches
-/// go on then where they were.
+/// A watch that fails for this long is given up. An API server that restarts takes less, and
+/// watches then go on where they were.
 const GIVEN_UP: Duration = Duration::from_mins(2);
 
 /// The failures without a watch that ran.

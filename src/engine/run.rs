@@ -37,7 +37,7 @@ const MANY_FAILURES: u32 = 5;
 /// How many changes that are there already are noted before anything else is done.
 const AT_A_TIME: usize = 100;
 
-/// What an object shows of a failure that lasts, most often after so many in a row: somebody
+/// What an object shows of a failure that lasts, most often after this many in a row: somebody
 /// changes the object all the time, or the API server does not do what the operator asks for.
 #[must_use]
 pub fn verdict_if_lasting(failure: &Error, failures: Failures) -> Option<Verdict> {

@@ -38,7 +38,7 @@ pub(super) enum Stage {
     Waiting,
     /// It waits for somebody to act, or for Lightsail.
     Blocked,
-    /// It has an intent, and holds the instance for so long at most.
+    /// It has an intent, and holds the instance for this long at most.
     Begun {
         start: Timestamp,
         holds: SignedDuration,

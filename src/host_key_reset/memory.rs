@@ -34,7 +34,7 @@ pub(super) struct Memory {
     pub(super) instances: Mutex<HashMap<InstanceKey, SharedRead>>,
 }
 
-/// What a reset read of an instance serves the others for so long at most.
+/// What a reset read of an instance serves the others for this long at most.
 const SHARED_FOR: Duration = Duration::from_secs(10);
 
 /// An account and region, the rights that were used, and the name of the instance: what AWS shows

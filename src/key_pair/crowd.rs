@@ -19,8 +19,8 @@ use crate::lightsail::Listing;
 /// What an import adds to the calls that lists may cost while others are still to come: so few that
 /// a crowd of new objects costs little more than two calls each, however large it is.
 const EARNED: f64 = 0.06;
-/// As long as only one page was ever read, a page is taken to have room for so many pairs. The page
-/// size is not published.
+/// As long as only one page was ever read, a page is taken to have room for this many pairs. The
+/// page size is not published.
 const PAGE: usize = 20;
 
 /// Recent is what happened about so long ago.
@@ -252,7 +252,7 @@ impl Crowds {
         self.woken.extend(woken.map(|(uid, _)| *uid));
     }
 
-    /// So many calls are about to be spent on finding pairs that were imported. Those who share a
+    /// This many calls are about to be spent on finding pairs that were imported. Those who share a
     /// list each say so: they owe no more than that list.
     pub(super) fn spend(&mut self, lane: &str, calls: usize) {
         if let Some(lane) = self.lanes.get_mut(lane) {
@@ -312,7 +312,7 @@ mod tests {
         (format!("u{number}"), ObjectRef::new("team-a", &format!("pair-{number}")))
     }
 
-    /// So many come, and of them so many are tagged by name, one each 10 ms.
+    /// This many come, and of them this many are tagged by name, one each 10 ms.
     fn crowd(crowds: &mut Crowds, start: Moment, coming: u32, named: u32) -> Moment {
         let mut now = start;
         for number in 0..coming {

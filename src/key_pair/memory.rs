@@ -146,7 +146,7 @@ impl Unanswered {
     }
 }
 
-/// Of so many operations it is kept that they were begun. A crowd waits for a list before the status
+/// This many operations are kept. A crowd waits for a list before the status
 /// of each is written, and an operation is large.
 const MOST_BEGUN: usize = 4_096;
 

@@ -150,7 +150,8 @@ fn list_of(scope: &Scope) -> String {
 }
 
 /// Forgets what is known of a region, or an account there, in which no object is left: no list is
-/// read there any more, and neither a count nor what is said of the list would ever change again.
+/// read there any more, and neither a count nor what is reported about the list would ever change
+/// again.
 pub(super) fn forget_lane(ctx: &Context, memory: &Memory, lane: &str) {
     memory.reads.lock().remove(lane);
     memory.crowds.lock().forget_lane(lane);
@@ -172,7 +173,7 @@ pub(super) fn forget_lane(ctx: &Context, memory: &Memory, lane: &str) {
     }
 }
 
-/// So many names are in the line of the log that tells of pairs without an object.
+/// This many names are in the line of the log that tells of pairs without an object.
 const NAMED: usize = 10;
 
 /// Counts the pairs of this cluster that no object manages, once for each walk.

@@ -160,7 +160,7 @@ pub enum InvalidName {
          name"
     )]
     TooLong {
-        /// So many characters fit.
+        /// This many characters fit.
         most: usize,
     },
     /// It is the default pair's name.
@@ -186,7 +186,7 @@ pub enum Goal {
     Absent,
     /// The object is being deleted.
     ObjectDeleted,
-    /// The object is gone with its finalizer: what its deletion asks for is done all the same.
+    /// The object is gone with its finalizer: the operator still carries out its deletion policy.
     ObjectVanished,
 }
 
@@ -257,7 +257,7 @@ pub struct Observed {
     /// How many pages the shared list has, as far as is known; 0 if nothing is.
     pub list_pages: usize,
     /// Whether the shared list has more pages than this object waits for. It is being read, or the
-    /// last read failed after so many.
+    /// last read failed after this many.
     pub list_takes_long: bool,
     /// Whether the object has one of the places that changes have in any case, and all of which
     /// would otherwise wait for one list.

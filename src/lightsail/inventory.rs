@@ -129,7 +129,7 @@ impl Inventory {
     }
 
     /// A list that will do. `None` as soon as a read shows that it has too many pages. A read that
-    /// has begun goes on. None begins if the last one failed after so many pages.
+    /// has begun goes on. None begins if the last one failed after this many pages.
     ///
     /// # Errors
     /// As [`Lightsail::key_pairs`]; the old list is dropped then.
@@ -147,7 +147,7 @@ impl Inventory {
             return list.await.map(Some);
         }
         let mut pages = self.entry(region).pages.subscribe();
-        // Also if the list failed after so many.
+        // Also if the list failed after this many.
         tokio::select! {
             biased;
             Ok(_) = pages.wait_for(|pages| *pages > most_pages) => Ok(None),
@@ -270,7 +270,7 @@ impl Inventory {
             self.count(&region, &entry, &listing);
             Arc::new(listing)
         });
-        // Of one that failed, so many are known.
+        // Of one that failed, this many are known.
         if listing.is_ok() {
             entry.pages.send_replace(0);
         }

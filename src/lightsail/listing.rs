@@ -17,7 +17,8 @@ use crate::ids::{Arn, Fingerprint, KeyPairName};
 /// older list was wrong, the next call or read shows it.
 const WALKS_APART: u32 = 19;
 
-/// Who needs a younger list, because of what went since, waits at most so long after the last one.
+/// A caller that needs a newer list, because of what it sent since, waits at most this long after
+/// the last read.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// All key pairs of one account in one region, the default pair included.

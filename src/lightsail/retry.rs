@@ -52,9 +52,9 @@ impl Policy {
         }
     }
 
-    /// Whether a call may be sent so long after it was asked for, by a clock that goes on while the
-    /// process is suspended. What depends on a recent read is not, however it came that it waited
-    /// for longer than it would have.
+    /// Whether a call may be sent this long after it was asked for, by a clock that goes on while
+    /// the process is suspended. What depends on a recent read is not, however it came that it
+    /// waited for longer than it would have.
     pub(super) fn may_be_sent_after(self, waited: Duration, call_timeout: Duration) -> bool {
         match self {
             Self::Read | Self::ReadAfterRead | Self::Change => true,

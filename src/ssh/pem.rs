@@ -14,7 +14,7 @@ use super::forms::joined;
 /// of one, and one key
 /// (<https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.key>).
 const OPENSSH: &[u8] = b"openssh-key-v1\0\0\0\0\x04none\0\0\0\x04none\0\0\0\0\0\0\0\x01";
-/// Without a cipher, the private section has a multiple of so many bytes.
+/// Without a cipher, the private section has a multiple of this many bytes.
 const BLOCK: usize = 8;
 
 /// A block of PEM, whose lines may have any length, or be one.

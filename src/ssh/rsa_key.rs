@@ -104,7 +104,7 @@ fn remainder(number: &[u8], divisor: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     Some(Zeroizing::new(rest.iter().flat_map(|word| word.to_be_bytes()).collect()))
 }
 
-/// A big-endian number of bytes as one of so many words.
+/// A big-endian number of bytes as one of this many words.
 fn words(number: &[u8], count: usize) -> Zeroizing<Vec<u64>> {
     let mut words = Zeroizing::new(vec![0; count]);
     for (word, bytes) in words.iter_mut().rev().zip(number.rchunks(8)) {

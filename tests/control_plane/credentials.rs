@@ -224,7 +224,7 @@ async fn each_way_to_credentials_works() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_wrong_with_credentials_is_said() {
+async fn what_is_wrong_with_credentials_is_reported() {
     let ways = Ways::new("no-credentials").await;
     trust(&ways.bed);
     let v4 =

@@ -116,7 +116,7 @@ fn name_of_copy(object: &LightsailKeyPair) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i3_a_secret_in_the_way_of_the_old_keys_copy_is_said_and_nothing_is_replaced() {
+async fn i3_a_secret_in_the_way_of_the_old_keys_copy_is_reported_and_nothing_is_replaced() {
     let bed = Bed::new("in-the-way").await;
     bed.region.create_default_key_pair();
     let _operator = bed.start().await;
@@ -188,7 +188,7 @@ async fn a_secret_that_is_not_ours_is_left_alone_and_said() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_secret_that_the_api_server_refuses_is_said() {
+async fn a_secret_that_the_api_server_refuses_is_reported() {
     let bed = Bed::new("refused").await;
     bed.region.create_default_key_pair();
     let quota = json!({

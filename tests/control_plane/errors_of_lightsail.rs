@@ -1,5 +1,5 @@
-//! What goes wrong on the way to Lightsail: each error of each call is said in its own word, and
-//! heals when its cause is gone.
+//! What goes wrong on the way to Lightsail: each error of each call is reported in its own word,
+//! and heals when its cause is gone.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -133,7 +133,7 @@ async fn check_heals(bed: &Bed, operation: &str, kind: &str, effect: FaultEffect
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i8_each_error_of_each_call_is_said_and_heals() {
+async fn i8_each_error_of_each_call_is_reported_and_heals() {
     let bed = Bed::new("failures").await;
     let _operator = bed.start().await;
     let operations =
@@ -233,17 +233,17 @@ async fn check_default_pairs(operation: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i8_each_error_of_the_shared_list_is_said_and_heals() {
+async fn i8_each_error_of_the_shared_list_is_reported_and_heals() {
     check_default_pairs("GetKeyPairs").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i8_each_error_of_a_download_is_said_and_heals() {
+async fn i8_each_error_of_a_download_is_reported_and_heals() {
     check_default_pairs("DownloadDefaultKeyPair").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i8_each_error_of_the_look_for_windows_instances_is_said_and_heals() {
+async fn i8_each_error_of_the_read_of_windows_instances_is_reported_and_heals() {
     check_default_pairs("GetInstances").await;
 }
 
@@ -301,7 +301,7 @@ async fn an_object_that_is_suspended_while_its_import_waits_imports_nothing() {
     bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
 }
 
-/// A read is tried three times by itself; what fails more often is said.
+/// A read is tried three times by itself; what fails more often is reported.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i9_a_shared_read_that_fails_changes_no_object_that_was_acted_on() {
     let bed = Bed::new("reads").await;
@@ -328,7 +328,7 @@ async fn i9_a_shared_read_that_fails_changes_no_object_that_was_acted_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deletion_that_fails_after_its_answer_is_said_and_begun_again() {
+async fn a_deletion_that_fails_after_its_answer_is_reported_and_begun_again() {
     let bed = Bed::new("fails-later").await;
     let _operator = Operator::start(bed.patient(None).await).await.unwrap();
     bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
@@ -343,7 +343,7 @@ async fn a_deletion_that_fails_after_its_answer_is_said_and_begun_again() {
     };
     bed.region.add_fault(Fault::new("DeleteKeyPair", answer("Started")).times(1));
     bed.region.add_fault(Fault::new("GetOperation", answer("Failed")));
-    // What is said passes when it is begun again.
+    // What is reported passes when it is begun again.
     let again = Fault::new("DeleteKeyPair", FaultEffect::HoldBefore).times(1);
     let again = bed.region.add_fault(again);
     bed.delete::<LightsailKeyPair>("fleet").await;

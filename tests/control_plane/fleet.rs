@@ -199,7 +199,7 @@ async fn an_edit_does_not_wait_for_a_list_that_is_being_read() {
     assert_eq!(
         calls(&bed),
         [lists + 1, looks + 3],
-        "one list for seven, and a look for each that was edited"
+        "one list for seven, and a read for each that was edited"
     );
 }
 

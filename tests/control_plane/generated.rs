@@ -79,7 +79,7 @@ async fn i3_killed_between_key_and_import_the_same_key_is_imported() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_private_key_that_does_not_fit_is_said_or_the_pair_made_anew() {
+async fn a_private_key_that_does_not_fit_is_reported_or_the_pair_made_anew() {
     let bed = Bed::new("mismatch").await;
     let _operator = bed.start().await;
     bed.create::<LightsailKeyPair>("fleet", &generated(&json!({}))).await;
@@ -108,7 +108,7 @@ async fn a_private_key_that_does_not_fit_is_said_or_the_pair_made_anew() {
 
 /// A Secret counts as lost after a minute; it passes while other tests run.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lost_private_key_is_said_or_the_pair_made_anew() {
+async fn a_lost_private_key_is_reported_or_the_pair_made_anew() {
     let bed = Bed::new("lost").await;
     let _operator = bed.start().await;
     bed.create::<LightsailKeyPair>("said", &generated(&json!({}))).await;

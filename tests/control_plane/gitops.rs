@@ -38,7 +38,7 @@ pub(crate) struct Seen {
     pub(crate) expected: [&'static str; 2],
 }
 
-/// What is said of an object.
+/// What is reported about an object.
 struct Said {
     kstatus: (String, String),
     argocd: (String, String),
@@ -122,8 +122,8 @@ impl Bed {
     }
 }
 
-/// What is said of each object is as wanted, `kubectl wait` finds `condition` on those alone that
-/// are current, and the message is the operator's where a person must act.
+/// What is reported about each object is as wanted, `kubectl wait` finds `condition` on those alone
+/// that are current, and the message is the operator's where a person must act.
 pub(crate) async fn check(bed: &Bed, condition: &str, all: &[Seen]) {
     let objects: Vec<_> = all.iter().map(|seen| seen.object.clone()).collect();
     for (seen, said) in all.iter().zip(ask(bed.cluster.tools(), &objects)) {

@@ -29,7 +29,7 @@ use crate::resets::mark;
 
 /// In `make test`.
 const RESETS: usize = 150;
-/// So many share an operator, and so meet what befalls the others.
+/// This many share an operator, and so meet what befalls the others.
 const BATCH: usize = 50;
 /// Each batch is mostly waiting.
 const BATCHES_AT_ONCE: usize = 2;

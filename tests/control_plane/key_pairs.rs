@@ -375,7 +375,7 @@ async fn counts_of_writes_and_calls_are_as_few_as_can_be() {
         .iter()
         .filter(|request| request.operation != "GetCallerIdentity")
         .count();
-    assert_eq!(creation, 4, "the shared list, the import, a look, and the tag");
+    assert_eq!(creation, 4, "the shared list, the import, a read, and the tag");
     let writes = bed.writes("lightsailkeypairs", "fleet", 3).await;
     assert_eq!(writes, 3, "finalizer, intent and result");
 
@@ -384,7 +384,7 @@ async fn counts_of_writes_and_calls_are_as_few_as_can_be() {
     operator.restart().await.unwrap();
     let start = std::time::Instant::now();
     while bed.simulator.requests().len() < before + 2 {
-        assert!(start.elapsed().as_secs() < 60, "the operator does not look");
+        assert!(start.elapsed().as_secs() < 60, "the operator does not read it");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     // A second object that is Ready shows that the queue has gone past the first.

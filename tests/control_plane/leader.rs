@@ -433,7 +433,7 @@ async fn i1_an_old_leader_that_wakes_up_deletes_no_pair_that_it_has_not_seen() {
     signal(&old, Signal::CONT);
     let start = Instant::now();
     while bed.calls("GetKeyPair") == looks {
-        assert!(start.elapsed() < Duration::from_mins(1), "the old one does not look again");
+        assert!(start.elapsed() < Duration::from_mins(1), "the old one does not read again");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     drop(new);

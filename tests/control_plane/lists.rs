@@ -11,7 +11,7 @@ use testbed::simulator::{Fault, FaultEffect};
 use crate::bed::{Bed, default_pair, imported, public_key, ready_reason, wait_for};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i8_a_list_that_is_none_is_said_and_heals() {
+async fn i8_a_list_that_is_none_is_reported_and_heals() {
     let body = |body: &str| FaultEffect::Body { status: 200, body: body.to_owned() };
     let cases = [
         ("garbage", FaultEffect::Garbage),
@@ -36,7 +36,7 @@ async fn i8_a_list_that_is_none_is_said_and_heals() {
         };
         assert!(metrics.lines().any(|line| failed(&line)), "{name}: {metrics}");
         fault.remove();
-        // Another one reads the list again, and it is said no more.
+        // Another one reads the list again, and it is no longer reported.
         bed.create::<LightsailKeyPair>("second", &imported(&public_key("ed25519"))).await;
         for pair in ["fleet", "second"] {
             bed.wait_ready::<LightsailKeyPair>(pair, "Imported").await;

@@ -54,7 +54,7 @@ async fn a_reset_that_comes_too_late_calls_nothing() {
 
 /// A webhook lets the status be written and not the mark.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i8_a_mark_that_is_refused_is_said_at_once_and_nothing_was_called() {
+async fn i8_a_mark_that_is_refused_is_reported_immediately_and_nothing_was_called() {
     let bed = Bed::new("unmarked").await;
     bed.region.add_instance("web-1");
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
@@ -71,7 +71,7 @@ async fn i8_a_mark_that_is_refused_is_said_at_once_and_nothing_was_called() {
 
 /// A webhook removes the mark, and says nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i8_a_mark_that_is_removed_is_said_and_nothing_was_called() {
+async fn i8_a_mark_that_is_removed_is_reported_and_nothing_was_called() {
     let bed = Bed::new("stripped").await;
     bed.region.add_instance("web-1");
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
@@ -211,7 +211,7 @@ async fn resets_of_one_instance_take_turns_in_all_namespaces() {
     bed.create::<HostKeyReset>("elder", &reset()).await;
     look.reached().await;
     create_in(&bed, &other, "second", &reset()).await;
-    // I11: it is said that there is another one, and not which.
+    // I11: the message reports that there is another one, and not which.
     let second = wait_in(&bed, &other, "second", "WaitingForTurn").await;
     assert!(
         !message(&second).contains(&bed.namespace) && !message(&second).contains("elder"),
@@ -460,9 +460,9 @@ async fn an_object_on_its_way_out_is_not_begun() {
     assert_eq!(bed.calls("DeleteKnownHostKeys"), 1);
 }
 
-/// What may be set right is waited for, and said.
+/// What somebody can correct is waited for, and reported.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i8_a_denied_look_is_said_and_goes_on_when_it_is_allowed() {
+async fn i8_a_denied_read_is_reported_and_goes_on_when_it_is_allowed() {
     let bed = Bed::new("denied").await;
     bed.region.add_instance("web-1");
     for operation in ["GetInstance", "GetOperationsForResource", "DeleteKnownHostKeys"] {

@@ -38,7 +38,7 @@ async fn move_to(bed: &Bed, name: &str, shard: &str) -> LightsailKeyPair {
     bed.patch(name, &json!({ "metadata": { "labels": { "shard": shard } } })).await
 }
 
-/// The operator watches so many objects that are Ready.
+/// The operator watches this many objects that are Ready.
 fn imported_objects(count: usize) -> String {
     format!(r#"objects{{kind="LightsailKeyPair",ready="true",reason="Imported"}} {count}"#)
 }

@@ -31,7 +31,7 @@ mod tests {
             ("one that has acted", json!([FINALIZER]), json!("1"), true),
             ("in another account", json!([FINALIZER]), json!("2"), false),
             ("in none", json!([FINALIZER]), Value::Null, false),
-            ("one that was let go", json!(["other"]), json!("1"), false),
+            ("one that was released", json!(["other"]), json!("1"), false),
         ] {
             let object = json!({
                 "metadata": {"name": "a", "finalizers": finalizers},

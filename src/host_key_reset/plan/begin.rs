@@ -1,4 +1,4 @@
-//! The way to the call: whatever speaks against it is said without a call.
+//! The way to the call: whatever prevents it is reported without a call.
 
 use std::time::Duration;
 

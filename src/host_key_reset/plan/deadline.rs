@@ -25,8 +25,8 @@ pub(super) fn last_start(desired: &Desired, observed: &Observed) -> Timestamp {
         .map_or(desired.not_after, |deadline| deadline.min(desired.not_after))
 }
 
-/// The verdict with a reconciliation no later than when time is up, so that this is said when it
-/// happens.
+/// The verdict with a reconciliation no later than when time is up, so that this is reported when
+/// it happens.
 pub(super) fn in_time(observed: &Observed, end: Timestamp, mut verdict: Verdict) -> Verdict {
     let left = end.duration_since(observed.now).max(SignedDuration::ZERO).unsigned_abs()
         + Duration::from_secs(1);

@@ -21,21 +21,21 @@ use crate::lightsail::Imported;
 /// first, and tagged by its ARN.
 const NAME_HOLDS: SignedDuration = SignedDuration::from_secs(10);
 
-/// An object whose namespace creates no more than so many at the same time reads its own pair,
+/// An object whose namespace creates no more than this many at the same time reads its own pair,
 /// whatever other namespaces do.
 const FEW: usize = 5;
-/// A crowd of which nobody is left to come is over when nobody came for so long: those who create
+/// A crowd of which nobody is left to come is over when nobody came for this long: those who create
 /// objects one after another make shorter pauses.
 const QUIET: Duration = Duration::from_millis(300);
 /// That of a namespace, while other namespaces go on.
 const OWN_QUIET: Duration = Duration::from_secs(5);
-/// Those who are still to come do not come, and nothing becomes of the others: something else holds
-/// them up.
+/// After this long, those who are still to come do not come, and the others make no progress:
+/// something blocks the remaining objects.
 const STUCK: Duration = Duration::from_secs(30);
 /// Whoever waits is woken by the list; this is for when nobody reads one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
-/// Of many who wait for the end of a crowd, one looks each time so long has passed.
+/// Of many who wait for the end of a crowd, one checks each time this long has passed.
 const TURN: Duration = Duration::from_millis(5);
 
 /// How an object finds the pair that it imported.
@@ -45,7 +45,7 @@ pub enum Confirmation {
     Own,
     /// It reads a list, with all others that wait.
     Shared,
-    /// It waits for a list, at most so long before it asks again.
+    /// It waits for a list, at most this long before it asks again.
     Later(Duration),
 }
 

@@ -159,13 +159,13 @@ pub(super) fn follow_up(desired: &Desired, step: Step) -> Step {
     Step::EndFollowUp { reason: message.reason(), message: message.to_string() }
 }
 
-/// Whether an object that the watch says is gone is to be followed up: it may have a pair, and was
-/// never marked for deletion, though its finalizer is there. A finalizer does not hold an object
-/// whose deletion was under way when it was added: the API server may have looked for finalizers
-/// before. Whoever acts does it immediately; later it would be too late, as another object may have
-/// the pair by then. An operator with a selector does not act: the object may only have another
-/// label now, and whoever has it since may have ended or replaced it. What has nothing on record,
-/// such as an object that was restored without its status, keeps its pair.
+/// Whether to follow up an object that the watch reports as gone: it may have a pair, and was never
+/// marked for deletion, though its finalizer is there. A finalizer does not hold an object whose
+/// deletion was under way when it was added: the API server may have checked for finalizers before.
+/// Whoever acts does so immediately: later, another object may own the pair. An operator with a
+/// selector does not act: the object may only have another label now, and the operator that has it
+/// since may have ended or replaced it. If nothing is on record, as for an object that was restored
+/// without its status, the pair stays.
 #[must_use]
 pub fn is_followed_up(
     recorded: &Recorded,

@@ -103,7 +103,7 @@ fn patch(desired: &Desired) -> String {
     )
 }
 
-/// What is said of an account whose credentials cannot be had.
+/// What is reported about an account whose credentials cannot be had.
 pub(super) fn account_name(observed: &Observed) -> Option<&str> {
     match &observed.grant {
         Grant::Account(entry) => Some(&entry.name),

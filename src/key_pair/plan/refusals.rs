@@ -38,7 +38,7 @@ pub(super) fn refuse_spec(desired: &Desired) -> Option<Step> {
     Some(Message::InvalidName { why }.stalled(Next::Change))
 }
 
-/// Something that is not this object's has the name. Nothing is said about it (I11).
+/// Something that is not this object's has the name. Nothing is reported about it (I11).
 pub(super) fn name_conflict(desired: &Desired) -> Step {
     let (name, region) = (&desired.name, &desired.region);
     stalled(desired, &Message::NameTaken { name, region })
@@ -64,7 +64,7 @@ pub(super) fn yield_to_rival(desired: &Desired, observed: &Observed) -> Step {
     message.stalled(Next::After(pause))
 }
 
-/// The interval, or longer where each reconciliation goes over so many other objects.
+/// The interval, or longer where each reconciliation goes over this many other objects.
 pub(super) fn paced(desired: &Desired, others: usize) -> Duration {
     let others = u32::try_from(others).unwrap_or(u32::MAX);
     desired.interval.max(FOR_EACH_OTHER.saturating_mul(others))

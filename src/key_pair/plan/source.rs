@@ -17,7 +17,7 @@ use crate::ssh::PublicKey;
 const SHORTEST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// A source has at most so many bytes: a public key has a thousand.
+/// A source has at most this many bytes: a public key has a thousand.
 const LARGEST: usize = 64 * 1024;
 
 /// What a source holds.

@@ -54,7 +54,7 @@ pub(super) fn fault(operation: &str, request: &Parts, answer: &HttpResponse) -> 
 /// At most this many characters of a reason are kept.
 const LONGEST_REASON: usize = 200;
 
-/// A part of a URL with so many bytes may be a secret.
+/// A part of a URL with this many bytes may be a secret.
 const SHORTEST_SECRET: usize = 8;
 
 /// Why a server refuses, in plain text, as the agent of EKS Pod Identity says it. A text that

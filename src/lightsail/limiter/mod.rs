@@ -256,8 +256,8 @@ mod tests {
     const READ: &str = "GetKeyPair";
     const IMPORT: &str = "ImportKeyPair";
 
-    /// Two crowds of ten, in made-up time: one reads, one imports. Each request takes 50 ms. So
-    /// many imports a second are accepted, and so many of both.
+    /// Two crowds of ten, in made-up time: one reads, one imports. Each request takes 50 ms. This
+    /// many imports a second are accepted, and this many of both.
     struct World {
         now: Instant,
         buckets: Buckets,
@@ -292,12 +292,12 @@ mod tests {
             Self { now, buckets: Buckets::new(now), imports, all }
         }
 
-        /// How many reads and imports are accepted in so many seconds, and how many are refused.
+        /// How many reads and imports are accepted in this many seconds, and how many are refused.
         fn run(&mut self, seconds: u64) -> ([u32; 2], u32) {
             self.run_in_phases(seconds, 0)
         }
 
-        /// As [`Self::run`]; if `phase` is not 0, the crowds take turns of so many seconds.
+        /// As [`Self::run`]; if `phase` is not 0, the crowds take turns of this many seconds.
         fn run_in_phases(&mut self, seconds: u64, phase: u64) -> ([u32; 2], u32) {
             let start = self.now;
             let (end, step) = (self.now + Duration::from_secs(seconds), Duration::from_millis(1));

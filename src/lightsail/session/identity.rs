@@ -11,7 +11,7 @@ pub(in crate::lightsail) struct Identity {
     pub(in crate::lightsail) caller_arn: String,
 }
 
-/// An ARN has at most so many characters:
+/// An ARN has at most this many characters:
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>.
 const LONGEST_ARN: usize = 2_048;
 

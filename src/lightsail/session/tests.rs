@@ -193,7 +193,7 @@ fn the_log_says_whose_credentials_are_in_force_when_that_changes() {
 }
 
 #[test]
-fn how_a_lookup_went_is_said_once() {
+fn how_a_lookup_went_is_reported_once() {
     let clocks = clocks();
     let mut session = Kept::default();
     for (name, region, failure, expected) in [

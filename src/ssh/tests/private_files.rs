@@ -1,4 +1,5 @@
-//! Files with private keys as people have them: what is taken, and what is said of the others.
+//! Files with private keys as people have them: what is accepted, and what is reported
+//! about the others.
 
 use super::files::{Files, utf16, wrapped};
 use super::*;

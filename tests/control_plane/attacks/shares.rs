@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::arena::{Arena, SHARED};
 use crate::bed::{name_of, public_key, ready_reason, wait_for};
 
-/// So many objects are made together.
+/// This many objects are made together.
 const MANY: usize = 300;
 
 /// What is changed in the spec of each object.

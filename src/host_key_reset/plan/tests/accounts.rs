@@ -38,12 +38,12 @@ fn who_manages_the_account_keeps_the_name_of_its_role() {
 #[test]
 fn what_an_account_does_not_allow_is_not_called() {
     check(&[
-        ("without tags, it allows it at once",
+        ("without tags, it allows it immediately",
          |_, o| o.grant = used(account(&json!({}))), "TakeTurn"),
         ("with tags, the instance comes before a turn at it", uses, "FindSharedInstance"),
-        ("somebody who asks for a look now gets one of now",
+        ("somebody who asks for a reconciliation now gets a read of now",
          |d, o| { uses(d, o); o.asked = true; }, "FindInstance"),
-        ("who has its turn looks itself", |d, o| {
+        ("who has its turn reads by itself", |d, o| {
             uses(d, o);
             let read = looked(web(&[("team", "team-a")]), o.now);
             o.instance = read.map(|read| InstanceRead { shared: true, ..read });
@@ -69,7 +69,7 @@ fn what_an_account_does_not_allow_is_not_called() {
             shows(o, Reason::WaitingForTurn);
             o.turn = Turn::After(later(o.now, SignedDuration::from_mins(1)));
         }, "Wait WaitingForTurn"),
-        ("unless somebody asks for a look now",
+        ("unless somebody asks for a reconciliation now",
          |d, o| { uses(d, o); shows(o, Reason::WaitingForTurn); o.asked = true; }, "FindInstance"),
         ("when it has its turn, the instance is read again", |d, o| {
             uses(d, o);

@@ -43,7 +43,7 @@ fn what_is_over_stays_over() {
          |d, o| { over(o); d.ttl = Some(SignedDuration::from_secs(60)); }, "Delete"),
         ("no time to live is forever",
          |_, o| { over(o); o.now = time("2036-11-24T12:00:00Z"); }, "Keep"),
-        ("0 is at once", |d, o| { over(o); d.ttl = Some(SignedDuration::ZERO); }, "Delete"),
+        ("0 deletes it now", |d, o| { over(o); d.ttl = Some(SignedDuration::ZERO); }, "Delete"),
         ("but not before the record is right",
          |d, o| { over(o); o.mark = None; d.ttl = Some(SignedDuration::ZERO); },
              "Mark Succeeded/a"),

@@ -102,8 +102,8 @@ fn an_operation_is_followed_to_its_end() {
     ]);
 }
 
-/// When an operation is seen to be over that is over so long after the call, and how often it was
-/// read by then. The call was answered so long after the start on record.
+/// When an operation is seen to be over that is over this long after the call, and how often it was
+/// read by then. The call was answered this long after the start on record.
 fn seen_over(over: Duration, answered: Duration) -> (Duration, u32) {
     let mut observed = observed();
     begun(&mut observed);

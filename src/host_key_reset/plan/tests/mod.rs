@@ -215,7 +215,7 @@ fn check(rows: &[Row]) {
 fn before_the_intent_nothing_is_called() {
     check(&[
         ("an object that is being deleted is left", |d, _| d.deleting = true, "Leave"),
-        ("a suspended one looks at nothing",
+        ("a suspended one reads nothing",
          |d, o| { d.suspend = true; o.account = None; }, "Wait Suspended"),
         ("one that comes too late ends",
          |d, o| { d.not_after = time("2026-11-24T11:59:59Z"); o.account = None; },
@@ -248,7 +248,7 @@ fn before_the_intent_nothing_is_called() {
         ("whoever waits for it asks Lightsail nothing",
          |_, o| o.turn = Turn::After(time("2026-11-24T12:05:00Z")), "Wait WaitingForTurn"),
         ("then the instance", |_, o| o.turn = Turn::Taken, "FindInstance"),
-        ("a look of before a nap is none", |_, o| {
+        ("a read from before a nap is none", |_, o| {
             found(o);
             o.instance = looked(web(&[]), time("2026-11-24T11:59:39Z"));
         }, "FindInstance"),
@@ -362,7 +362,7 @@ fn a_reset_that_was_interrupted_begins_again_when_nothing_shows_a_call() {
             made_sure(o);
             o.status.lightsail_date = Some(NOW.to_owned());
         }, "Begin search"),
-        ("with two lists, far enough apart, it goes on from a new look",
+        ("with two lists, far enough apart, it goes on from a new read",
          |_, o| made_sure(o), "FindInstance"),
         ("and writes down anew what was there before",
          |_, o| { made_sure(o); found(o); }, "WriteIntent"),
@@ -413,7 +413,7 @@ fn the_call_is_made_once() {
     check(&[
         ("also with the mark of another object",
          |_, o| { intended(o); o.mark = Some(mark("other", MarkState::Started)); }, "Mark Started"),
-        ("I7: a look of before a nap does not do",
+        ("I7: a read from before a nap does not do",
          |_, o| { intended(o); o.now = time("2026-11-24T12:00:21Z"); }, "FindInstance"),
         ("I6: the call follows the mark of the same reconciliation",
          |_, o| { begun(o); o.marked_at = Some(o.now); }, "Call"),

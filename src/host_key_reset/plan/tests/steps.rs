@@ -46,7 +46,7 @@ fn only_operations_that_are_under_way_are_looked_up_and_the_others_stay_as_they_
         nameless,
         operation("c", "Started", NOW),
     ]);
-    // Who is lost is said, whatever stands before it.
+    // Who is lost is reported, whatever stands before it.
     observed.now = time("2026-11-24T12:01:20Z");
     observed.polled = Some((vec![Some(operation("b", "Completed", NOW)), None], observed.now));
     let Step::End(end) = plan(&desired(), &observed) else { panic!("it is lost") };

@@ -129,12 +129,12 @@ fn what_is_not_allowed_any_more_makes_no_call_at_deletion() {
         ("until a person releases it", |d, _| d.deletion_policy = Some(DeletionPolicy::Retain),
          "Remove finalizer Released"),
         ("or had suspended it", |d, _| d.suspend = true, "Remove finalizer Released"),
-        ("an adopted one is released at once",
+        ("an adopted one is released immediately",
          |_, o| o.recorded.origin = Some(Origin::Adopted), "Remove finalizer Released"),
         ("whether a person can is read first", |_, o| o.namespace_terminating = None,
          "ReadNamespace"),
         ("nobody can", |_, o| o.namespace_terminating = Some(true), "Remove finalizer Released"),
-        ("but not at once", |d, o| {
+        ("but not immediately", |d, o| {
             o.namespace_terminating = Some(true);
             d.deleted_at = Some(time("2026-11-24T11:59:30Z"));
         }, "Stalled AccountNotAllowed"),

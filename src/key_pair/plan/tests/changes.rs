@@ -35,7 +35,7 @@ fn an_own_pair_that_changes() {
             recreate(d, SECOND);
             (d.limits.max_key_pairs, o.owned) = (Some(3), Some(4));
         }, "Stalled AccountNotAllowed"),
-        ("I7: after a live look", |d, o| {
+        ("I7: after a live read", |d, o| {
             recreate(d, SECOND);
             o.pair = cached(Some(tagged(pair(FIRST), OWNER)));
         }, "Read pair live"),
@@ -119,7 +119,7 @@ fn a_suspended_object_says_what_it_would_do() {
         verdict.planned
     }
     check(base, &[
-        ("it looks", |_, _| {}, "Read pair"),
+        ("it reads the pair", |_, _| {}, "Read pair"),
         ("and does nothing", |_, o| o.pair = live(None), "Suspended Suspended"),
         ("a settled one stays Ready", |_, o| unchanged(o), "Ready Imported"),
         ("a refusal is a refusal",

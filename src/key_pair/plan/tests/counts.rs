@@ -1,4 +1,4 @@
-//! How many key pairs count for a namespace that may have only so many.
+//! How many key pairs count for a namespace that may have only this many.
 
 use std::cell::Cell;
 use std::time::Instant;
@@ -82,7 +82,7 @@ fn pairs_count_once_with_their_object_and_without_it() {
         ("an older one that is to have one", vec![there("a", "a", false)], "", vec![], 1),
         ("and has it, but no record of it", vec![there("a", "a", false)], "", vec![own("a")], 1),
         ("not one that is to have none", vec![unwanted(false)], "", vec![], 0),
-        ("nor one that was let go, and kept a place", vec![left()], "a", vec![], 0),
+        ("nor one that was released, and kept a place", vec![left()], "a", vec![], 0),
         ("nor if it had a place before", vec![unwanted(false)], "a", vec![], 0),
         ("until its pair is gone", vec![unwanted(true)], "", vec![own("a")], 1),
         ("nor one whose name is somebody's",

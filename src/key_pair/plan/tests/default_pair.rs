@@ -44,7 +44,7 @@ fn download(key: &PrivateKey) -> Option<Downloaded> {
 }
 
 #[test]
-fn a_new_key_that_may_not_be_written_is_said_whoever_owns_the_secret() {
+fn a_new_key_that_may_not_be_written_is_reported_whoever_owns_the_secret() {
     check_default(Goal::Present, &[
         ("it was to become the owner of its Secret, too", |d, o, key| {
             going_with_object(d);
@@ -342,7 +342,7 @@ fn a_default_pair_that_should_go() {
     let rows: &[DefaultRow] = &[
         ("I2: with the expected fingerprint, which is sent along",
          may_go, "Delete with fingerprint"),
-        ("not again at once, if it is listed and could not be found", |d, o, key| {
+        ("not again immediately, if it is listed and could not be found", |d, o, key| {
             may_go(d, o, key);
             o.done.found_none = true;
         }, "Reconciling InProgress"),

@@ -75,7 +75,7 @@ fn deleting_an_object_with_an_imported_pair() {
     check(base, &[
         ("an object without a finalizer never did anything",
          |_, o| o.finalizer = Finalizer::Missing, "Leave"),
-        ("not again at once, if the answer named no operation and the pair is there",
+        ("not again immediately, if the answer named no operation and the pair is there",
          |_, o| o.done.delete = Some(Operation::default()), "Reconciling InProgress"),
         ("it is gone, whatever the answer named", |_, o| {
             o.done.delete = Some(Operation::default());

@@ -97,7 +97,7 @@ fn a_generated_pair_that_shall_be_there() {
             stands(o, key);
             o.secret = Lookup::Found(Found { key: Some(key.clone()), ..somebodys_secret() });
         }, "Replace Secret"),
-        ("a public half that is not the key's is put right", |_, o, key| {
+        ("a public half that is not the key's is corrected", |_, o, key| {
             stands(o, key);
             o.secret = Lookup::Found(Found { is_own: true, has_public_half: false,
                 key: Some(key.clone()), ..somebodys_secret() });
@@ -336,7 +336,7 @@ fn a_private_key_that_is_lost_or_another_one() {
             d.pair = generated(ReplacePolicy::Recreate);
             lost(o, key, "2026-11-24T11:59:00Z");
         }, "Generate"),
-        ("but not at once", |d, o, key| {
+        ("but not immediately", |d, o, key| {
             d.pair = generated(ReplacePolicy::Recreate);
             lost(o, key, NOW);
         }, "Reconciling InProgress"),

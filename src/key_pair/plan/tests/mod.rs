@@ -388,7 +388,7 @@ fn i9_an_object_that_was_acted_on_keeps_still_for_three_intervals() {
         ("one that was acted on keeps what it shows", |_, _| {}, "Pause ServiceError"),
         ("for three intervals", |_, o| o.silent_for = Duration::from_mins(30),
          "Reconciling ServiceError"),
-        ("one that was not says it at once", |_, o| o.was_acted_on = false,
+        ("one that was not reports it immediately", |_, o| o.was_acted_on = false,
          "Reconciling ServiceError"),
         ("so does one whose pair was read", |_, o| o.pair = live(None),
          "Reconciling ServiceError"),

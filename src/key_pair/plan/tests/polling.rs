@@ -20,8 +20,8 @@ fn deletion(began: &str) -> Operation {
     }
 }
 
-/// Lightsail deletes the pair so long after it was first asked to. When that is seen, and how often
-/// it was asked.
+/// Lightsail deletes the pair this long after it was first asked to. When that is seen, and how
+/// often it was asked.
 fn delete(takes: Duration, clock_of_lightsail: &str) -> (Duration, usize) {
     let desired = Desired { goal: Goal::ObjectDeleted, ..desired() };
     let (start, mut waited, mut asked, mut record) = (time(NOW), Duration::ZERO, 0, None);
@@ -74,7 +74,7 @@ fn clocks_that_differ_do_not_make_it_hurry() {
     }
 }
 
-/// Its pair appears so long after the answer to the import. When that is seen, and after how many
+/// Its pair appears this long after the answer to the import. When that is seen, and after how many
 /// reads.
 fn import(takes: Duration) -> (Duration, usize) {
     let (desired, start) = (desired(), time(NOW));

@@ -23,7 +23,7 @@ use self::world::{Budget, By, Memory, Object, Process, Progress, Role, Run, Stat
 use crate::api::Reason;
 use crate::engine::tests::search::{ByHash, Model, Violation, hash_of, is_whole, search};
 
-/// No more than so many steps lead from anywhere to the end of a reset, those counted that the
+/// No more than this many steps lead from anywhere to the end of a reset, those counted that the
 /// world takes on its own.
 const STEPS: u32 = 60;
 

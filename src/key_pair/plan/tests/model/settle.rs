@@ -9,7 +9,7 @@ use super::stepped;
 use crate::engine::MAX_STEPS;
 use crate::engine::tests::search::{ByHash, Violation, hash_of};
 
-/// No more than so many steps lead from anywhere to where nothing changes any more, those counted
+/// No more than this many steps lead from anywhere to where nothing changes any more, those counted
 /// that the world takes on its own.
 const STEPS: u32 = 60;
 
