@@ -219,6 +219,28 @@ fn pages_name_this_version() {
     assert!(count >= 2, "{count} places");
 }
 
+/// The code that a sentence names is there, below the project or the page's own folder.
+#[test]
+fn files_of_code_that_pages_name_are_there() {
+    let (mut count, mut wrong) = (0, Vec::new());
+    for page in pages() {
+        let folder = root().join(page.parent().unwrap());
+        for event in parse(&read(&page)) {
+            let Event::Code(code) = event else { continue };
+            let is_path = ["src/", "tests/", "testbed/"].iter().any(|it| code.starts_with(it));
+            if !is_path || code.contains('*') {
+                continue;
+            }
+            let path = code.split(' ').next().unwrap();
+            let is_there = root().join(path).exists() || folder.join(path).exists();
+            wrong.extend((!is_there).then(|| format!("{}: {code}", page.display())));
+            count += 1;
+        }
+    }
+    assert!(count > 30, "{count} files");
+    assert_eq!(wrong, [""; 0]);
+}
+
 /// The targets of `make` that a sentence names are there.
 #[test]
 fn targets_are_those_of_the_makefile() {
