@@ -118,8 +118,9 @@ pub struct Config {
         value_name = "ID")]
     pub cluster_id: Option<String>,
 
-    /// The AWS account that the credentials must belong to, 12 digits. With credentials of another
-    /// account, the operator makes no call to Lightsail. Default: any account.
+    /// The AWS account that the operator's own credentials must belong to, 12 digits. With
+    /// credentials of another account, it makes no call to Lightsail for objects without
+    /// accountRef. Default: any account.
     #[arg(long, global = true, env = "LIGHTSAIL_OPERATOR_AWS_ACCOUNT_ID", value_parser = account_id,
         value_name = "ACCOUNT")]
     pub aws_account_id: Option<String>,
