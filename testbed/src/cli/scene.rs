@@ -91,7 +91,7 @@ impl Scene {
         let base = settings.project.join("testbed").join("deploy");
         report
             .step(
-                "the two kinds, the operator's ServiceAccount and rights: deploy/base/",
+                "the CRDs, the operator's ServiceAccount and permissions: deploy/base/",
                 apply(&cluster, &base),
             )
             .await?;
