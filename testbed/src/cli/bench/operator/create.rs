@@ -79,19 +79,19 @@ impl Created {
             ("Event", "events", 1.0),
         ] {
             let count = self.writes.get(resource).copied().unwrap_or_default();
-            each(&format!("writes of Kubernetes an object: {what}"), real(count), control);
+            each(&format!("Kubernetes writes per object: {what}"), real(count), control);
         }
         let all: usize = self.writes.values().sum();
-        each("writes of Kubernetes an object: all", real(all), 4.0);
+        each("Kubernetes writes per object: all", real(all), 4.0);
         for (operation, count) in &self.calls {
-            each(&format!("calls of AWS an object: {operation}"), real(*count), 1.0);
+            each(&format!("AWS calls per object: {operation}"), real(*count), 1.0);
         }
-        each("calls of AWS an object: all", real(self.all_calls), 2.0);
+        each("AWS calls per object: all", real(self.all_calls), 2.0);
         let others = self.all_calls - self.calls.iter().map(|(_, count)| count).sum::<u64>();
-        let what = "create: other calls of AWS, in all (lists, reads of one, account)";
+        let what = "create: other AWS calls, in all (lists, reads of one, account)";
         table.add(what, size, Figure::count(others));
         let cpu = Figure::new(self.cpu.as_secs_f64() * 1000.0 / real(size), "ms");
-        table.add("create: CPU time of the operator an object", size, cpu);
+        table.add("create: CPU time of the operator per object", size, cpu);
         table.add("create: peak memory", size, Figure::memory(self.peak));
         table.add("create: memory 5 s later", size, Figure::memory(self.steady));
         for (what, figure) in &self.control_plane {

@@ -41,9 +41,9 @@ pub(super) async fn restart(
     // The pages, and whose credentials they are.
     let expected = Figure::count(size.div_ceil(PAGE) + 1);
     let calls = Figure::count(bed.simulator.total().await? - calls);
-    table.compare("restart: calls of AWS (control: pages + 1)", size, calls, expected);
+    table.compare("restart: AWS calls (control: pages + 1)", size, calls, expected);
     let written = Figure::count(written()? - written_before);
-    table.compare("restart: writes of Kubernetes", size, written, Figure::count(0_u32));
+    table.compare("restart: Kubernetes writes", size, written, Figure::count(0_u32));
     let what = "restart: time until /readyz says 200 (control: a client reads the same pages)";
     table.compare(what, size, Figure::time(ready), Figure::time(listed));
     let what = "restart: time until the last page was asked for";

@@ -47,10 +47,10 @@ use crate::cli::report::Report;
 /// What the columns of the table mean.
 const LEGEND: &str = "\
 The control of `create` is a client that sends the same requests for as many objects, ten at a time,
-with the operator's rights, and does nothing else, once before and once after the operator's run.
-API server, etcd, simulator, creation and watch are as in the operator's run, and all of them share
-the machine. Another control is named in its line. The ratio is figure / control. before: the same
-figure of an older operator, measured in turn with this one; change: figure / before.";
+with the operator's permissions, and does nothing else, once before and once after the operator's
+run. API server, etcd, simulator, creation and watch are as in the operator's run, and all of them
+share the machine. Another control is named in its line. The ratio is figure / control. before: the
+same figure of an older operator, measured in turn with this one; change: figure / before.";
 
 /// The same, of the table of other workloads.
 const LEGEND_OF_WORKLOADS: &str = "\

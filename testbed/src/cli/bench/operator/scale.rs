@@ -152,8 +152,8 @@ impl Life {
             };
             each("time", "ms", &|cost| cost.time.as_secs_f64() * 1000.0);
             each("CPU time of the operators", "ms", &|cost| cost.cpu.as_secs_f64() * 1000.0);
-            each("calls of AWS", "", &|cost| real(cost.calls));
-            each("writes of Kubernetes", "", &|cost| real(cost.writes));
+            each("AWS calls", "", &|cost| real(cost.calls));
+            each("Kubernetes writes", "", &|cost| real(cost.writes));
         }
         let memory = |name: &str, of: &dyn Fn(&Self) -> &[u64]| {
             tell(format!("{name}, for each object: peak memory"), &|life| {
