@@ -67,7 +67,7 @@ impl Credentials {
     fn registered(all: &mut Registry) -> Self {
         let help = "Requests for AWS credentials, by operation (of STS or IAM Identity Center, \
                     ContainerCredentials or InstanceMetadata) and code (the HTTP status, or why \
-                    there was no answer)";
+                    there was no response)";
         let requests = add(all, "credentials_requests", help, Family::default());
         let help = "Whether the operator could not get or renew its own AWS credentials when it \
                     last tried: 1, otherwise 0; objects shows those of LightsailAccounts";
@@ -187,27 +187,27 @@ impl Default for Metrics {
         let help = "Objects that this version of the operator cannot read; every replica counts \
                     them";
         let unreadable = add(all, "unreadable_objects", help, Family::default());
-        let help = "Objects that vanished with their finalizer, and whose key pairs the operator \
-                    is still dealing with";
+        let help = "Objects that vanished despite their finalizer, and whose key pairs the \
+                    operator is still dealing with";
         let vanished = add(all, "vanished_objects", help, Family::default());
-        let help = "Objects that vanished with their finalizer, by what became of their key pair: \
-                    Deleted, or Released if it stays in Lightsail";
+        let help = "Objects that vanished despite their finalizer, by what became of their key \
+                    pair: Deleted, or Released if it stays in Lightsail";
         let vanished_ended = add(all, "vanished_objects_ended", help, Family::default());
         let help = "Key pairs that stay in Lightsail with their owner tag because the namespace \
                     of their object was deleted while the object was not allowed to use its \
                     account";
         let abandoned = add(all, "abandoned_key_pairs", help, Counter::default());
         let help = "Requests sent to Lightsail, by operation, region and code: OK, Lightsail's \
-                    error code, or why there was no answer, such as Timeout";
+                    error code, or why there was no response, such as Timeout";
         let requests = add(all, "lightsail_requests", help, Family::default());
-        let help = "Time from sending a request to Lightsail until its answer";
+        let help = "Time from sending a request to Lightsail until its response";
         let request_seconds = add_seconds(all, "lightsail_request", help, short());
         let credentials = Credentials::registered(all);
         let help = "Requests that Lightsail refused because there were too many";
         let throttled = add(all, "lightsail_throttled_requests", help, Family::default());
         let help = "Requests that wait to be sent";
         let waiting = add(all, "lightsail_waiting_requests", help, Family::default());
-        let help = "The most requests per second that the operator sends, as of the last request";
+        let help = "The maximum number of requests per second, as of the last request";
         let rate = add(all, "lightsail_request_rate_limit", help, Family::default());
         let help = "Age of the list of key pairs that all objects of a region share";
         let inventory_age = add_seconds(all, "inventory_age", help, Family::default());
