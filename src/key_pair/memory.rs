@@ -146,8 +146,8 @@ impl Unanswered {
     }
 }
 
-/// This many operations are kept. A crowd waits for a list before the status
-/// of each is written, and an operation is large.
+/// This many operations are kept. A crowd waits for a list before the status of each is written,
+/// and an operation is large.
 const MOST_BEGUN: usize = 4_096;
 
 impl Memory {
