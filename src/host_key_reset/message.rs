@@ -224,10 +224,7 @@ impl fmt::Display for Message<'_> {
                     Some(error) => write!(to, "the call failed ({error})")?,
                     None => to.write_str("the operator got no response to the call")?,
                 }
-                write!(
-                    to,
-                    ", and no operation definitely belongs to it; {FIND_OUT} to {instance}"
-                )
+                write!(to, ", and no operation definitely belongs to it; {FIND_OUT} to {instance}")
             }
             Self::UnknownInTime { instance, last } => write!(
                 to,
