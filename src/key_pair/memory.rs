@@ -38,6 +38,8 @@ pub(super) struct Memory {
     pub(super) deletions: Mutex<Unanswered>,
     /// As [`Self::deletions`], of downloads of default pairs.
     pub(super) downloads: Mutex<Unanswered>,
+    /// Of objects that have downloaded a default pair: until when a list may not show it.
+    unlisted_until: Mutex<ByUid<Moment>>,
     /// Operations that objects have begun, until their status shows them.
     begun: Mutex<ByUid<Operation>>,
     /// Who is creating key pairs at the same time.
@@ -151,6 +153,21 @@ impl Unanswered {
 const MOST_BEGUN: usize = 4_096;
 
 impl Memory {
+    /// The default pair of the object with this uid may be missing from a list until then, or, if
+    /// that is not given, not any more.
+    pub(super) fn note_unlisted(&self, uid: &str, until: Option<Moment>) {
+        let mut all = self.unlisted_until.lock();
+        match until {
+            Some(until) => all.insert(uid, until),
+            None => drop(all.remove(uid)),
+        }
+    }
+
+    /// Until when the default pair of the object with this uid may be missing from a list.
+    pub(super) fn unlisted_until(&self, uid: &str) -> Option<Moment> {
+        self.unlisted_until.lock().get(uid).copied()
+    }
+
     /// The object with this uid has begun an operation.
     pub(super) fn note_begun(&self, uid: &str, operation: &Operation) {
         let mut begun = self.begun.lock();
@@ -208,6 +225,7 @@ impl Memory {
         self.allowances.lock().remove(uid);
         self.imports.lock().remove(uid);
         self.note_shown(uid);
+        self.note_unlisted(uid, None);
         self.within_limit.lock().remove(uid);
         self.missing.lock().remove(uid);
         self.crowds.lock().leave(uid, Moment::now());

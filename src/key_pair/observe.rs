@@ -86,6 +86,7 @@ pub(super) fn observed(
         sent: sent.map(|sent| import_sent(clocks, sent)),
         deletion_may_follow,
         download_may_follow,
+        unlisted_until: memory.unlisted_until(&desired.uid).map(|until| clocks.time_of(until)),
         predecessors_may_act: clocks.time_of(predecessors_may_act),
         effect_window: window,
         intent_window: ctx.settings.intent_window(),

@@ -277,6 +277,8 @@ pub struct Observed {
     /// Until when a download of the default pair may still take effect that this process sent, and
     /// that was not answered.
     pub download_may_follow: Option<Timestamp>,
+    /// Until when a default pair may be missing from a list that this object has downloaded.
+    pub unlisted_until: Option<Timestamp>,
     /// Until when a call may still take effect that a process sent before this one led.
     pub predecessors_may_act: Timestamp,
     /// How long after the answer to an import its effect may appear.

@@ -188,15 +188,17 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// One that is not answered may create the pair again after it was deleted.
+    /// One that is not answered may create the pair again after it was deleted. One that is may
+    /// have created a pair that no list shows yet.
     pub(super) async fn download(&mut self) -> Result<(), Error> {
         let answer = self.lightsail().download_default_key_pair().await;
+        let until = Moment::now() + self.ctx.settings.settle_time;
         if plan::may_still_take_effect(&answer) {
-            let until = Moment::now() + self.ctx.settings.settle_time;
             let (scope, name) = (self.lightsail().scope(), &self.desired.name);
             self.memory.downloads.lock().note(scope, name, Some(until));
         }
         self.observed.done.download = Some(answer?);
+        self.memory.note_unlisted(&self.desired.uid, Some(until));
         Ok(())
     }
 
@@ -210,6 +212,7 @@ impl Run<'_> {
         // The reconciliation may be given up meanwhile, but then the process ends.
         self.note_deletion(plan::may_still_take_effect(&answer).then(until));
         self.observed.done.delete = answer?;
+        self.memory.note_unlisted(&self.desired.uid, None);
         if let Some(operation) = &self.observed.done.delete {
             self.memory.note_begun(&self.desired.uid, operation);
         }

@@ -64,6 +64,10 @@ fn missing(desired: &Desired, observed: &Observed, create_if_missing: bool) -> S
     if let Some(step) = unsettled_absence(observed) {
         return step;
     }
+    // A download is seldom allowed, and the key is written once a list shows whose it is.
+    if observed.unlisted_until.is_some_and(|until| until > observed.now) {
+        return Message::Creating.wait_longer(desired.interval);
+    }
     if !create_if_missing {
         return stalled(desired, &Message::DefaultMissing { region: &desired.region });
     }

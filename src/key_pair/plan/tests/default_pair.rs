@@ -209,6 +209,14 @@ fn a_default_pair_that_should_be_there() {
         ("nor is its absence said on old news", |_, o, _| o.pair = cached(None), "Read pair live"),
         ("one is created where that is asked for",
          |d, o, _| { may_create(d); o.pair = live(None); }, "Download"),
+        ("once: a list may not show it yet", |d, o, _| {
+            may_create(d);
+            (o.pair, o.unlisted_until) = (live(None), Some(time("2026-11-24T12:00:30Z")));
+        }, "Reconciling InProgress"),
+        ("and again if none shows it for long", |d, o, _| {
+            may_create(d);
+            (o.pair, o.unlisted_until) = (live(None), Some(time(NOW)));
+        }, "Download"),
         ("and looked for", |d, o, key| {
             may_create(d);
             o.pair = live(None);

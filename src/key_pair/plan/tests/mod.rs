@@ -130,6 +130,7 @@ fn observed() -> Observed {
         sent: sent(NOW, false),
         deletion_may_follow: None,
         download_may_follow: None,
+        unlisted_until: None,
         predecessors_may_act: time(NOW),
         effect_window: Duration::from_mins(1),
         intent_window: Duration::from_mins(2),
