@@ -351,7 +351,7 @@ mod tests {
             json!({
                 "apiVersion": "lightsail-operator.dev/v1alpha1",
                 "kind": "LightsailKeyPair",
-                "metadata": { "name": "fleet", "namespace": "team-a", "finalizers": finalizers },
+                "metadata": { "name": "fleet", "uid": "u", "finalizers": finalizers },
                 "spec": { "type": "Default", "region": "eu-west-1" },
             })
         };
