@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_pair_is_as_it_was_recorded_or_its_object_is_reconciled() {
         type Change = fn(&mut PairClaim, &mut Baseline, &mut Option<KeyPair>);
-        let rows: [(&str, Change, bool); 9] = [
+        let rows: [(&str, Change, bool); 10] = [
             ("as it was recorded", |_, _, _| {}, true),
             (
                 "with more tags",
@@ -122,6 +122,11 @@ mod tests {
                 false,
             ),
             ("with another owner", |c, _, _| c.owner = Digest::of("c/n/other"), false),
+            (
+                "with an owner tag in another spelling beside its own",
+                |_, _, p| drop(p.as_mut().unwrap().tags.insert(OWNER_TAG.to_uppercase(), None)),
+                false,
+            ),
             ("there, though it should not be", |c, _, _| c.arn = None, false),
         ];
         for (name, change, expected) in rows {

@@ -249,6 +249,13 @@ fn a_pair_that_was_there_stays_as_it_is_unless_the_account_says_otherwise() {
             d.goal = Goal::Absent;
             d.expected_fingerprint = pair(FIRST).fingerprint;
         }, "Stalled AccountNotAllowed"),
+        ("nor if nothing tells whether the object's import made it", |d, o| {
+            retain(d, o);
+            (o.recorded.intent, o.sent) = (intent(FIRST), sent(NOW, false));
+            let fingerprint = Some("of a new form".into());
+            o.pair = live(Some(KeyPair { fingerprint: fingerprint.clone(), ..pair(FIRST) }));
+            (d.goal, d.expected_fingerprint) = (Goal::Absent, fingerprint);
+        }, "Stalled AccountNotAllowed"),
         ("a fingerprint that is missing is asked for", |d, o| {
             retain(d, o);
             d.goal = Goal::Absent;

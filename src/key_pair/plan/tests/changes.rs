@@ -52,6 +52,10 @@ fn an_own_pair_that_changes() {
             (o.pair, o.predecessors_may_act) = (live(None), time("2026-11-24T12:00:30Z"));
             o.recorded.deleted_at = Some(time("2026-11-24T11:59:55Z"));
         }, "Reconciling InProgress"),
+        ("which sent none, if the pair was not deleted lately", |d, o| {
+            recreate(d, SECOND);
+            (o.pair, o.predecessors_may_act) = (live(None), time("2026-11-24T12:00:30Z"));
+        }, "WriteIntent"),
         ("I1: nor while one may that this process sent", |d, o| {
             recreate(d, SECOND);
             (o.pair, o.deletion_may_follow) = (live(None), Some(time("2026-11-24T12:00:30Z")));
@@ -267,6 +271,10 @@ fn a_finalizer_that_was_taken_off_comes_back_whatever_the_object_shows() {
         ("its import may be under way",
          |_, o| o.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() },
          "AddFinalizer"),
+        ("and its pair not be there yet", |_, o| {
+            o.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
+            (o.pair, o.sent) = (live(None), sent("2026-11-24T12:00:30Z", false));
+        }, "AddFinalizer"),
         ("it has no pair, and may not have one", |d, o| {
             o.recorded = Recorded::default();
             d.pair = inline(Err(InvalidPublicKey::Data));

@@ -204,9 +204,20 @@ fn a_default_pair_that_should_be_there() {
             o.recorded = recorded(&pair(FIRST), Origin::Default);
             o.pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
         }, "Download"),
+        ("I3: nor of a pair that was made anew, where ARNs are made of names", |_, o, key| {
+            o.secret = secret(Some(key));
+            o.recorded = recorded(&pair(FIRST), Origin::Default);
+            o.recorded.public_key_sha256 = Some(key.public().sha256());
+            o.recorded.created_at = Some("2026-11-24T11:00:00Z".to_owned());
+            o.pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
+        }, "Download"),
         ("I5: no pair is created unasked",
          |_, o, _| o.pair = live(None), "Stalled DefaultKeyPairMissing"),
         ("nor is its absence said on old news", |_, o, _| o.pair = cached(None), "Read pair live"),
+        ("nor of one that was made a moment ago, and may only not be visible yet", |_, o, _| {
+            o.recorded = recorded(&pair(FIRST), Origin::Default);
+            (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
+        }, "Reconciling InProgress"),
         ("one is created where that is asked for",
          |d, o, _| { may_create(d); o.pair = live(None); }, "Download"),
         ("once: a list may not show it yet", |d, o, _| {
@@ -519,6 +530,11 @@ fn a_default_pair_that_should_go() {
         ("by default the pair stays", |_, _, _| {}, "Remove finalizer Released"),
         ("I5: what is gone is not downloaded",
          |d, o, key| { may_go(d, o, key); o.pair = live(None); }, "Remove finalizer Deleted"),
+        ("one that was made a moment ago may only not be visible yet", |d, o, key| {
+            may_go(d, o, key);
+            o.recorded = recorded(&pair(FIRST), Origin::Default);
+            (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
+        }, "Reconciling InProgress"),
         ("I3: a namespace that goes away does not take the pair with it", |d, o, key| {
             may_go(d, o, key);
             o.namespace_terminating = Some(true);

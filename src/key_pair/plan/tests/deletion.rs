@@ -64,6 +64,12 @@ fn succeeded() -> Operation {
     Operation { id, status, ..Operation::default() }
 }
 
+/// One that is under way since.
+fn started(since: &str) -> Operation {
+    let (id, status) = (Some("a".to_owned()), Some("Started".to_owned()));
+    Operation { id, status, created_at: Some(since.to_owned()), ..Operation::default() }
+}
+
 #[test]
 #[expect(clippy::too_many_lines, reason = "it is a table")]
 fn deleting_an_object_with_an_imported_pair() {
@@ -112,6 +118,15 @@ fn deleting_an_object_with_an_imported_pair() {
             (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
             o.done.delete = Some(Operation::default());
         }, "Reconciling InProgress"),
+        ("an earlier deletion is not asked about then", |_, o| {
+            o.pair = live(None);
+            o.recorded.deletion = Some(started("2026-11-24T11:59:00Z"));
+            o.done.delete = Some(succeeded());
+        }, "Remove finalizer Deleted"),
+        ("one that began a moment ago by Lightsail's clock is not sent again", |_, o| {
+            o.lightsail_date = Some(time("2026-11-24T12:05:00Z"));
+            o.recorded.deletion = Some(started("2026-11-24T12:04:59Z"));
+        }, "Reconciling InProgress"),
         ("an adopted pair stays",
          |_, o| o.recorded.origin = Some(Origin::Adopted), "ReadForRelease"),
         ("I8: a release needs no account and no read", |d, o| {
@@ -129,10 +144,22 @@ fn deleting_an_object_with_an_imported_pair() {
             let another = KeyPair { arn: "arn:another".into(), ..pair(FIRST) };
             o.pair = live(Some(tagged(another, "other/team-a/fleet")));
         }, "ReadForRelease"),
+        ("for which no key is read", |d, o| {
+            d.pair = DesiredPair::Imported { key: ImportedKey::From(SourceRef {
+                kind: SourceKind::Secret, name: "keys".to_owned(), key: "fleet".to_owned() }),
+                replace: ReplacePolicy::Never };
+            d.expected_fingerprint = Some(key(FIRST).fingerprints().forms()[1].clone().into());
+            let another = KeyPair { arn: "arn:another".into(), ..pair(FIRST) };
+            o.pair = live(Some(tagged(another, "other/team-a/fleet")));
+        }, "ReadForRelease"),
         ("nor one that another object has recorded", |_, o| {
             o.pair = live(Some(KeyPair { arn: "arn:another".into(), ..pair(FIRST) }));
             o.rivals = vec![rival("z", Some("arn:another"))];
         }, "ReadForRelease"),
+        ("I1: nor is its own deleted that another object records too, and comes first", |_, o| {
+            o.pair = live(Some(pair(FIRST)));
+            o.rivals = vec![rival("a", Some("arn:own"))];
+        }, "Stalled NameConflict"),
         ("I1: a pair with another fingerprint stays", |_, o| {
             o.pair = live(Some(pair(SECOND)));
         }, "Stalled FingerprintMismatch"),

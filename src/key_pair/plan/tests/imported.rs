@@ -217,6 +217,7 @@ fn an_imported_pair_that_should_be_there() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn an_imported_pair_that_somebody_else_made() {
     fn base() -> (Desired, Observed) {
         let mut observed = observed();
@@ -240,6 +241,11 @@ fn an_imported_pair_that_somebody_else_made() {
             o.finalizer = Finalizer::New;
             o.recorded.origin = Some(Origin::Adopted);
         }, "Tag"),
+        ("it counts already", |d, o| {
+            o.finalizer = Finalizer::New;
+            o.recorded.origin = Some(Origin::Adopted);
+            (d.limits.max_key_pairs, o.owned) = (Some(3), Some(3));
+        }, "Tag"),
         ("and is then Ready", |_, o| {
             o.finalizer = Finalizer::New;
             o.recorded.origin = Some(Origin::Adopted);
@@ -255,6 +261,11 @@ fn an_imported_pair_that_somebody_else_made() {
             o.recorded.origin = Some(Origin::Adopted);
             o.pair = live(None);
         }, "WriteIntent"),
+        ("not by what a list shows", |_, o| {
+            o.finalizer = Finalizer::New;
+            o.recorded.origin = Some(Origin::Adopted);
+            o.pair = cached(None);
+        }, "Read pair live"),
         ("Never leaves it alone",
          |d, _| d.adoption = AdoptionPolicy::Never, "Stalled NameConflict"),
         ("TakeOver ignores another owner's tag", |d, o| {
@@ -282,10 +293,21 @@ fn an_imported_pair_that_somebody_else_made() {
             o.recorded = recorded(&pair(FIRST), Origin::Adopted);
             o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
         }, "Stalled OwnershipLost"),
+        ("nor a pair of another owner in the place of its own", |d, o| {
+            d.adoption = AdoptionPolicy::TakeOver;
+            unchanged(o);
+            let another = KeyPair { arn: "arn:another".into(), ..pair(FIRST) };
+            o.pair = live(Some(tagged(another, "other/team-a/fleet")));
+        }, "Stalled NameConflict"),
         ("an adopted pair is Ready as that", |_, o| {
             unchanged(o);
             o.recorded.origin = Some(Origin::Adopted);
         }, "Ready Adopted"),
+        ("one in its place is recorded before it is tagged", |_, o| {
+            unchanged(o);
+            o.recorded.origin = Some(Origin::Adopted);
+            o.pair = live(Some(KeyPair { arn: "arn:another".into(), ..pair(FIRST) }));
+        }, "RecordAdoption"),
         ("a pair that is older than the object is not the object's own",
          |_, o| o.finalizer = Finalizer::Old, "RecordAdoption"),
         ("another key is a conflict",

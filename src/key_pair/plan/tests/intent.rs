@@ -110,7 +110,7 @@ fn i12_whose_a_pair_is_without_its_arn_on_record() {
         }, "Tag"),
         ("an intent, its key, and a rival that records the pair", |_, o| {
             o.recorded.intent = intent(FIRST);
-            o.rivals = vec![rival("0", Some("arn:own"))];
+            o.rivals = vec![rival("z", Some("arn:own"))];
         }, "Stalled NameConflict"),
         ("an intent for a key that the spec has no more", |d, o| {
             d.pair = with_key(SECOND);
@@ -136,6 +136,10 @@ fn i12_whose_a_pair_is_without_its_arn_on_record() {
         }, "Stalled NameConflict"),
         ("our tag and our key: a restored object adopts it", |_, o| {
             o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+        }, "RecordAdoption"),
+        ("whoever the tag names comes before an older rival", |_, o| {
+            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+            o.rivals = vec![rival("0", None)];
         }, "RecordAdoption"),
         ("also where nothing else is adopted", |d, o| {
             d.adoption = AdoptionPolicy::Never;
@@ -173,6 +177,11 @@ fn i12_a_deletion_leaves_no_pair_behind_that_may_be_the_objects_own() {
             o.recorded.intent = intent(FIRST);
             o.pair = live(Some(of_no_known_form(pair(FIRST))));
         }, "Stalled FingerprintMismatch"),
+        ("I1: nor deleted with the object, though the spec names its fingerprint", |d, o| {
+            d.expected_fingerprint = Some("of a new form".into());
+            o.recorded.intent = intent(FIRST);
+            o.pair = live(Some(of_no_known_form(pair(FIRST))));
+        }, "Stalled FingerprintMismatch"),
         ("an intent, and a pair from before it", |_, o| {
             (o.recorded.intent, o.pair) = (intent(FIRST), live(Some(older(pair(FIRST)))));
         }, "Remove finalizer Released"),
@@ -187,10 +196,19 @@ fn i12_a_deletion_leaves_no_pair_behind_that_may_be_the_objects_own() {
             d.deletion_policy = Some(DeletionPolicy::Delete);
             o.pair = live(Some(tagged(pair(FIRST), OWNER)));
         }, "Delete"),
+        ("I2: and only with the fingerprint that the spec expects", |d, o| {
+            d.deletion_policy = Some(DeletionPolicy::Delete);
+            d.expected_fingerprint = Some(key(SECOND).sha256().into());
+            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+        }, "Stalled FingerprintMismatch"),
         ("or that it stays", |d, o| {
             d.deletion_policy = Some(DeletionPolicy::Retain);
             o.pair = live(Some(tagged(pair(FIRST), OWNER)));
         }, "Remove finalizer Released"),
+        ("our tag on a pair that another object records: not released silently either", |_, o| {
+            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+            o.rivals = vec![rival("z", Some("arn:own"))];
+        }, "Stalled NameConflict"),
         ("our tag and another key", |d, o| {
             d.deletion_policy = Some(DeletionPolicy::Delete);
             o.pair = live(Some(tagged(pair(SECOND), OWNER)));
@@ -282,6 +300,10 @@ fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
         ("nor if no import can take effect any more", |_, o| {
             (o.sent, o.pair) = (sent(NOW, false), live(Some(tagged(pair(FIRST), OWNER))));
         }, "Ready Imported"),
+        ("but it may still go, if its deletion was not answered", |_, o| {
+            (o.sent, o.pair) = (None, live(Some(tagged(pair(FIRST), OWNER))));
+            o.deletion_may_follow = Some(time("2026-11-24T12:00:30Z"));
+        }, "Reconciling InProgress"),
         ("a list does not tell that", |_, o| {
             (o.sent, o.pair) = (None, cached(Some(tagged(pair(FIRST), OWNER))));
         }, "Read pair live"),
@@ -293,6 +315,8 @@ fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
     let (desired, observed) = base();
     let seen = Observed { sent: None, pair: live(Some(pair(FIRST))), ..observed };
     assert_eq!(own_pair(&desired, &seen), Some((pair(FIRST), Origin::Generated)), "as it was");
+    let early = Observed { sent: sent("2026-11-24T12:01:00Z", false), ..seen };
+    assert_eq!(own_pair(&desired, &early), None, "that read may be an old one");
     let pause = |accepted| {
         let (desired, mut observed) = base();
         observed.sent = sent("2026-11-24T12:01:00Z", accepted);
@@ -407,10 +431,19 @@ fn a_tag_that_stands_on_another_pair_than_the_imported_is_taken_off() {
          |_, o| o.pair = live(Some(tagged(pair(SECOND), "c/n/o"))), "Stalled NameConflict"),
         ("after a restart: it was made after the intent", |_, o| o.crowd.is_named = false,
          "RemoveTags"),
+        ("or in its second", |_, o| {
+            o.crowd.is_named = false;
+            let created_at = Some("2026-11-24T11:59:59Z".to_owned());
+            o.pair = live(Some(KeyPair { created_at, ..tagged(pair(SECOND), OWNER) }));
+        }, "RemoveTags"),
         ("or before it", |_, o| {
             o.crowd.is_named = false;
             o.pair = live(Some(older(tagged(pair(SECOND), OWNER))));
         }, "Stalled NameConflict"),
+        ("which this process has named all the same",
+         |_, o| o.pair = live(Some(older(tagged(pair(SECOND), OWNER)))), "RemoveTags"),
+        ("after a restart, where every import was refused",
+         |_, o| (o.crowd.is_named, o.sent) = (false, None), "Stalled NameConflict"),
         ("the imported one", |_, o| o.pair = live(Some(tagged(pair(FIRST), OWNER))),
          "Ready Imported"),
         ("as a list shows it", |_, o| o.pair = cached(Some(tagged(pair(FIRST), OWNER))),
