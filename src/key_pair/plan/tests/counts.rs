@@ -80,6 +80,8 @@ fn pairs_count_once_with_their_object_and_without_it() {
         ("an object that has its pair", vec![there("a", "a", true)], "", vec![own("a")], 1),
         ("and one whose pair is not listed yet", vec![there("a", "a", true)], "", vec![], 1),
         ("an older one that is to have one", vec![there("a", "a", false)], "", vec![], 1),
+        ("which this one does not wait for if it has its place by now",
+         vec![there("a", "a", false)], "fleet", vec![], 0),
         ("and has it, but no record of it", vec![there("a", "a", false)], "", vec![own("a")], 1),
         ("not one that is to have none", vec![unwanted(false)], "", vec![], 0),
         ("nor one that was released, and kept a place", vec![left()], "a", vec![], 0),
@@ -181,6 +183,18 @@ fn i1_an_object_that_cannot_act_stands_in_the_way_only_of_what_has_its_tag() {
         let found = rivals(&at, &rows, &desired(), None, pair.as_ref(), |_| None,
             |_, _| false);
         assert_eq!(found.len(), expected, "{pair:?}");
+    }
+}
+
+#[test]
+fn an_object_that_its_account_refuses_stands_in_nobodys_way() {
+    for (reason, expected) in [(None, 1), (Some(Reason::AccountNotAllowed), 0)] {
+        let mut rows = Rows::default();
+        let (at, row) = object("a", "fleet", 1, true);
+        rows.apply(&at, Row { shown: Shown { ready: false, reason }, ..row }, Instant::now());
+        let at = ObjectRef::new("team-a", "fleet");
+        let found = rivals(&at, &rows, &desired(), None, None, |_| None, |_, _| false);
+        assert_eq!(found.len(), expected, "{reason:?}");
     }
 }
 
