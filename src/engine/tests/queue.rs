@@ -84,6 +84,11 @@ fn what_comes_while_it_is_worked_on_brings_it_back_afterwards() {
     assert_eq!(queue.pop(now), None);
     queue.finished(&at("a"), ends(Next::After(Duration::from_mins(1))), now);
     assert_eq!(name(queue.pop(now)).as_deref(), Some("a"));
+    for class in [Class::Change, Class::Resync] {
+        queue.push(at("a"), LANE, class, now);
+    }
+    queue.finished(&at("a"), ends(Next::Change), now);
+    assert_eq!(queue.pop(now).map(|item| item.class), Some(Class::Change), "the better class");
     queue.finished(&at("a"), ends(Next::Change), now);
     assert_eq!(queue.pop(now + Duration::from_hours(1)), None);
 }
@@ -376,6 +381,19 @@ fn pauses_grow_to_a_bound_and_start_anew_after_a_success() {
     let while_it_is_repeated = pause_after(Next::Meanwhile(Duration::ZERO));
     assert!(while_it_is_repeated >= LONGEST_PAUSE / 4 * 3);
     assert!(pause_after(Next::Change) <= FIRST_PAUSE);
+}
+
+#[test]
+fn a_pause_that_has_a_bound_of_its_own_grows_no_longer_than_that() {
+    let (mut queue, mut now) = (Queue::new(limits(10)), Instant::now());
+    let longest = Duration::from_secs(3);
+    queue.push(at("a"), LANE, Class::Change, now);
+    for _ in 0..6 {
+        queue.pop(now);
+        queue.finished(&at("a"), ends(Next::BackoffWithin(longest)), now);
+        assert!(queue.next_due().is_some_and(|due| due <= now + longest));
+        now += longest;
+    }
 }
 
 #[test]
