@@ -88,6 +88,7 @@ fn an_operation_without_an_id_before_the_call_is_one_that_was_there() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
     check(&[
         ("the operations are listed",
@@ -107,6 +108,12 @@ fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
             o.status.last_operation_before = Some("a".to_owned());
             o.operations = Some((vec![operation("a", "Succeeded", NOW), operation("0",
                 "Succeeded", "2026-11-24T11:00:00Z")], o.now));
+        }, "Progress InProgress"),
+        ("nor is one of the same second: either may be the older one", |_, o| {
+            searching(o);
+            o.status.last_operation_before = Some("a".to_owned());
+            o.operations = Some((vec![operation("b", "Succeeded", NOW),
+                operation("a", "Succeeded", NOW)], o.now));
         }, "Progress InProgress"),
         ("any is, if none was there before", |_, o| {
             searching(o);
@@ -149,6 +156,12 @@ fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
             o.failure = Some(failure(ErrorKind::Denied));
             o.now = time("2026-11-24T12:10:01Z");
         }, "Failed DeadlineExceeded"),
+        ("nor before it had the time that it needs, however short the deadline is", |d, o| {
+            searching(o);
+            d.deadline = SignedDuration::from_secs(60);
+            o.failure = Some(failure(ErrorKind::Denied));
+            o.now = time("2026-11-24T12:02:00Z");
+        }, "Progress AccessDenied"),
         ("one of another kind is not", |_, o| {
             searching(o);
             let other = Operation { type_: Some("StopInstance".to_owned()), ..operation("b",
