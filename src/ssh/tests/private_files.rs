@@ -44,6 +44,15 @@ fn i3_the_halves_of_a_private_key_belong_together() {
         }
     }
     assert!(damaged > 64, "a change of the seed or of a public half is noticed: {damaged}");
+    let of = |pem: &str| {
+        let key = ssh_key::PrivateKey::from_openssh(pem).unwrap();
+        key.key_data().ed25519().unwrap().clone()
+    };
+    let other = of(&Key::generate(&["-t", "ed25519"]).private());
+    let mixed = ssh_key::private::Ed25519Keypair { private: other.private, ..of(&pem) };
+    let mixed = ssh_key::PrivateKey::from(mixed).to_openssh(der::pem::LineEnding::LF).unwrap();
+    let why = PrivateKey::parse(&mixed).unwrap_err();
+    assert_eq!(why, InvalidPrivateKey::Damaged, "both are whole, and of two keys");
 }
 
 #[test]
