@@ -154,8 +154,7 @@ struct Halves {
 /// What belongs to a private key, if its halves belong together.
 fn halves(pem: &str) -> Option<Halves> {
     if pem.contains("BEGIN OPENSSH PRIVATE KEY") {
-        // One with a passphrase tells its public half, but it opens nothing.
-        let key = ssh_key::PrivateKey::from_openssh(pem).ok().filter(|key| !key.is_encrypted())?;
+        let key = ssh_key::PrivateKey::from_openssh(pem).ok()?;
         let sha1_pkcs8 = match key.key_data() {
             KeypairData::Ed25519(pair) => {
                 let private = pair.private.as_ref();
