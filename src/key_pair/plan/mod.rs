@@ -92,7 +92,7 @@ fn may_be_unwanted(observed: &Observed, step: &Step) -> bool {
 /// A suspended object changes nothing, so what a list shows is enough for it, unless an import of
 /// it may still take effect: it costs no call of its own.
 fn trusting_the_list(desired: &Desired, observed: &Observed) -> Option<Observed> {
-    let is_content = desired.suspend && !desired.goal.ends() && observed.recorded.intent.is_none();
+    let is_content = desired.suspend && observed.recorded.intent.is_none();
     let read = observed.pair.as_ref().filter(|read| is_content && !read.live)?;
     let pair = Some(PairRead { live: true, ..read.clone() });
     Some(Observed { pair, ..observed.clone() })
