@@ -35,6 +35,10 @@ pub struct Recorded {
     pub deletion: Option<Operation>,
     /// When the last operation began, if it is a deletion.
     pub deleted_at: Option<Timestamp>,
+    /// Whether the pair on record was deleted: Lightsail said so in an earlier reconciliation.
+    pub was_deleted: bool,
+    /// Whether the pair on record was deleted: Lightsail said so in an earlier reconciliation.
+    pub was_deleted: bool,
     /// The last operation, if it is the import of the intent, and was under way then.
     pub import: Option<Operation>,
 }
@@ -99,12 +103,21 @@ pub(super) fn recorded_and_begun(object: &LightsailKeyPair, begun: Option<&Opera
         intent: status.import_intent.as_ref().map(intent),
         deletion: under_way().filter(is_deletion),
         deleted_at: last.filter(|last| is_deletion(last)).and_then(Operation::created),
+        was_deleted: was_deleted(status, last),
         import: under_way().filter(|last| status.import_intent.is_some() && !is_deletion(last)),
     }
 }
 
 fn is_deletion(operation: &Operation) -> bool {
     operation.type_.as_deref() == Some("DeleteKeyPair")
+}
+
+/// Whether the last operation deleted the pair on record, and not the one that it replaced.
+fn was_deleted(status: &LightsailKeyPairStatus, last: Option<&Operation>) -> bool {
+    let made: Option<Timestamp> = status.created_at.as_ref().and_then(|made| made.parse().ok());
+    let deletion = last.filter(|last| is_deletion(last) && last.succeeded());
+    let deleted = deletion.and_then(Operation::created);
+    deleted.zip(made).is_some_and(|(deleted, made)| deleted >= made)
 }
 
 fn intent(intent: &ImportIntent) -> Intent {

@@ -8,8 +8,9 @@ use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::events::v1::Event;
 use kube::Api;
-use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use lightsail_operator::api::conditions::{FINGERPRINT_VERIFIED, READY, find};
 use lightsail_operator::api::{LightsailKeyPair, OWNER_TAG};
 use serde_json::{Value, json};
@@ -371,44 +372,96 @@ async fn credentials_of_another_account() {
     assert!(bed.region.find_key_pair("fleet").is_some());
 }
 
+/// A policy for updates of the namespace's objects.
+struct Policy<'a> {
+    bed: &'a Bed,
+    policies: Api<ValidatingAdmissionPolicy>,
+    bindings: Api<ValidatingAdmissionPolicyBinding>,
+}
+
+impl<'a> Policy<'a> {
+    /// Refuses updates of these resources for which the expression does not hold.
+    async fn new(bed: &'a Bed, resources: &[&str], expression: &str) -> Self {
+        let name = bed.namespace.as_str();
+        let policies: Api<ValidatingAdmissionPolicy> = Api::all(bed.cluster.client());
+        let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(bed.cluster.client());
+        let policy = json!({ "metadata": { "name": name }, "spec": {
+            "matchConstraints": { "resourceRules": [{ "apiGroups": ["lightsail-operator.dev"],
+                "apiVersions": ["*"], "operations": ["UPDATE"], "resources": resources }] },
+            "matchConditions": [{ "name": "here",
+                "expression": format!("request.namespace == '{name}'") }],
+            "validations": [{ "expression": expression, "message": "nothing is changed here" }],
+        } });
+        let binding = json!({ "metadata": { "name": name },
+            "spec": { "policyName": name, "validationActions": ["Deny"] } });
+        let parameters = PostParams::default();
+        policies.create(&parameters, &serde_json::from_value(policy).unwrap()).await.unwrap();
+        bindings.create(&parameters, &serde_json::from_value(binding).unwrap()).await.unwrap();
+        create(bed, "probe", &imported(&public_key("ed25519"))).await;
+        Self { bed, policies, bindings }
+    }
+
+    /// Waits until a change of the object `probe` is refused.
+    async fn takes_effect(&self, change: &Value) {
+        let (api, change) = (self.bed.api::<LightsailKeyPair>(), Patch::Merge(change));
+        let parameters = PatchParams::default();
+        wait_for("the policy takes effect", async || {
+            let patched = api.patch("probe", &parameters, &change).await;
+            patched.is_err()
+        })
+        .await;
+    }
+
+    async fn remove(self) {
+        let name = self.bed.namespace.as_str();
+        self.bindings.delete(name, &DeleteParams::default()).await.unwrap();
+        self.policies.delete(name, &DeleteParams::default()).await.unwrap();
+    }
+}
+
+fn label() -> Value {
+    json!({ "metadata": { "labels": { "a": "b" } } })
+}
+
+fn says_what_the_policy_says(object: &LightsailKeyPair) -> bool {
+    let ready = object.status.as_ref().and_then(|status| find(&status.conditions, READY));
+    ready.is_some_and(|ready| {
+        ready.reason == "KubernetesError" && ready.message.contains("nothing is changed here")
+    })
+}
+
 /// A policy refuses every write but that of the status, which says so after some attempts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_policy_that_refuses_the_finalizer() {
     let bed = Bed::new("way-out-policy").await;
-    let name = bed.namespace.as_str();
-    let policies: Api<ValidatingAdmissionPolicy> = Api::all(bed.cluster.client());
-    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(bed.cluster.client());
-    let policy = json!({ "metadata": { "name": name }, "spec": {
-        "matchConstraints": { "resourceRules": [{ "apiGroups": ["lightsail-operator.dev"],
-            "apiVersions": ["*"], "operations": ["UPDATE"], "resources": ["lightsailkeypairs"] }] },
-        "matchConditions": [{ "name": "here",
-            "expression": format!("request.namespace == '{name}'") }],
-        "validations": [{ "expression": "false", "message": "nothing is changed here" }],
-    } });
-    let binding = json!({ "metadata": { "name": name },
-        "spec": { "policyName": name, "validationActions": ["Deny"] } });
-    let parameters = PostParams::default();
-    policies.create(&parameters, &serde_json::from_value(policy).unwrap()).await.unwrap();
-    bindings.create(&parameters, &serde_json::from_value(binding).unwrap()).await.unwrap();
-    create(&bed, "probe", &imported(&public_key("ed25519"))).await;
-    wait_for("the policy takes effect", async || {
-        let change = Patch::Merge(json!({ "metadata": { "labels": { "a": "b" } } }));
-        let patched =
-            bed.api::<LightsailKeyPair>().patch("probe", &PatchParams::default(), &change).await;
-        patched.is_err()
-    })
-    .await;
+    let policy = Policy::new(&bed, &["lightsailkeypairs"], "false").await;
+    policy.takes_effect(&label()).await;
     create(&bed, "fleet", &imported(&public_key("rsa"))).await;
     let _operator = bed.start().await;
-    let says = |object: &LightsailKeyPair| {
-        let ready = object.status.as_ref().and_then(|status| find(&status.conditions, READY));
-        ready.is_some_and(|ready| {
-            ready.reason == "KubernetesError" && ready.message.contains("nothing is changed here")
-        })
-    };
-    bed.wait("fleet", "KubernetesError", says).await;
+    bed.wait("fleet", "KubernetesError", says_what_the_policy_says).await;
     assert_eq!(bed.calls("ImportKeyPair"), 0);
-    bindings.delete(name, &DeleteParams::default()).await.unwrap();
-    policies.delete(name, &DeleteParams::default()).await.unwrap();
+    policy.remove().await;
     ready(&bed, "fleet", "Imported").await;
+}
+
+/// The pair was made a moment ago, and is deleted: nobody waits until Lightsail lists it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_that_keeps_the_finalizer() {
+    let bed = Bed::new("way-out-kept").await;
+    let policy = Policy::new(&bed, &["lightsailkeypairs"], "has(object.metadata.finalizers)").await;
+    policy.takes_effect(&label()).await;
+    let mut options = bed.options(None).await;
+    set(&mut options, "--settle-time", "5m");
+    let _operator = Operator::start(options).await.unwrap();
+    create(&bed, "fleet", &imported(&public_key("rsa"))).await;
+    ready(&bed, "fleet", "Imported").await;
+    delete(&bed, "fleet").await;
+    bed.wait("fleet", "KubernetesError", says_what_the_policy_says).await;
+    let events: Api<Event> = Api::namespaced(bed.cluster.client(), &bed.namespace);
+    let events = events.list(&ListParams::default()).await.unwrap();
+    let notes: Vec<_> = events.items.iter().filter_map(|event| event.note.as_deref()).collect();
+    assert!(!notes.iter().any(|note| note.contains("just created")), "{notes:?}");
+    policy.remove().await;
+    gone(&bed, "fleet").await;
+    assert_eq!(bed.calls("DeleteKeyPair"), 1);
 }

@@ -76,19 +76,22 @@ pub(super) fn wait_for_predecessor() -> Step {
 }
 
 /// What comes before anything is concluded from the absence of the pair on record: if Lightsail
-/// had made it a moment before the read, a server may not have known it. Whoever deletes it has
-/// seen it.
+/// had made it a moment before the read, a server may not have known it. Whoever has deleted it,
+/// now or in an earlier reconciliation, has seen it.
 pub(super) fn unsettled_absence(observed: &Observed) -> Option<Step> {
     let recorded = &observed.recorded;
     let deletion = observed.done.delete.as_ref().and_then(|deletion| deletion.id.as_ref());
-    let is_recorded = recorded.arn.is_some() && deletion.is_none();
+    let was_deleted = deletion.is_some() || recorded.was_deleted;
+    let is_recorded = recorded.arn.is_some() && !was_deleted;
     let made: Timestamp = recorded.created_at.as_ref().filter(|_| is_recorded)?.parse().ok()?;
     // As of the read: the process may have slept since.
     let read_at = observed.pair.as_ref().map_or(observed.now, |read| read.at);
     let age = observed.lightsail_date.unwrap_or(read_at).duration_since(made);
     let left = observed.settle_time.saturating_sub(Duration::try_from(age).unwrap_or_default());
     let pause = left.max(SOON).min(observed.search_interval);
-    (!left.is_zero()).then(|| Message::NotListedYet.wait(pause))
+    let message =
+        if recorded.deletion.is_some() { Message::Deleting } else { Message::NotListedYet };
+    (!left.is_zero()).then(|| message.wait(pause))
 }
 
 /// What comes of a deletion that was answered in this reconciliation.

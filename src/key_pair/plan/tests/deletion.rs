@@ -114,6 +114,12 @@ fn deleting_an_object_with_an_imported_pair() {
             (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
             o.done.delete = Some(succeeded());
         }, "Remove finalizer Deleted"),
+        ("or by an earlier reconciliation, which left the Secret to read", |d, o| {
+            (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
+            o.recorded.was_deleted = true;
+            d.pair = DesiredPair::Generated { algorithm: KeyAlgorithm::Ed25519, secret: kept(),
+                replace: ReplacePolicy::Never };
+        }, "ReadSecret"),
         ("and the answer named the operation", |_, o| {
             (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
             o.done.delete = Some(Operation::default());
@@ -377,4 +383,32 @@ fn i8_what_keeps_it_from_ending_is_shown_beside_an_older_reason_or_in_its_place(
         assert_eq!(shown, expected, "{before}");
         assert_eq!(status.conditions[1].message, "a webhook refuses");
     }
+}
+
+#[test]
+fn a_deletion_counts_for_the_pair_that_it_deleted() {
+    let was_deleted = |type_: &str, status: &str, at: &str| {
+        let object = |last: Option<&Operation>| -> crate::api::LightsailKeyPair {
+            serde_json::from_value(json!({
+                "metadata": {"name": "fleet", "namespace": "team-a"},
+                "spec": {"type": "Imported", "region": "eu-west-1"},
+                "status": { "observedGeneration": 1, "arn": "arn:own", "createdAt": NOW,
+                    "lastOperation": last },
+            }))
+            .unwrap()
+        };
+        let [type_, status, at] = [type_, status, at].map(|text| Some(text.to_owned()));
+        let operation = Operation { type_, status, created_at: at, ..Operation::default() };
+        let on_record = record::recorded(&object(Some(&operation))).was_deleted;
+        // A status that could not be written does not show it.
+        let begun = record::recorded_and_begun(&object(None), Some(&operation)).was_deleted;
+        assert_eq!(on_record, begun);
+        begun
+    };
+    assert!(was_deleted("DeleteKeyPair", "Succeeded", "2026-11-24T12:00:05Z"));
+    // It deleted the pair that this one replaced.
+    assert!(!was_deleted("DeleteKeyPair", "Succeeded", "2026-11-24T11:59:59Z"));
+    assert!(!was_deleted("DeleteKeyPair", "Failed", "2026-11-24T12:00:05Z"));
+    assert!(!was_deleted("DeleteKeyPair", "Started", "2026-11-24T12:00:05Z"));
+    assert!(!was_deleted("ImportKeyPair", "Succeeded", "2026-11-24T12:00:05Z"));
 }

@@ -185,6 +185,7 @@ fn recorded(pair: &KeyPair, origin: Origin) -> Recorded {
         intent: None,
         deletion: None,
         deleted_at: None,
+        was_deleted: false,
         import: None,
     }
 }
