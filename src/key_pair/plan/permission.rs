@@ -76,7 +76,8 @@ fn refused(desired: &Desired, observed: &Observed, why: Refused<'_>) -> Step {
     let stalled = Message::Account(Shared::NoAccess { why, way_out: Some(&patch) });
     let Some(is_terminating) = observed.namespace_terminating else { return Step::ReadNamespace };
     match desired.deleted_at.filter(|_| is_terminating) {
-        None => stalled.stalled(Next::After(desired.interval)),
+        // That its namespace is deleted next is something that no watch reports.
+        None => stalled.stalled(Next::After(desired.interval.min(LAST_WAIT.unsigned_abs()))),
         Some(deleted_at) => {
             let left = LAST_WAIT - observed.now.duration_since(deleted_at);
             if left.is_positive() {

@@ -143,6 +143,8 @@ fn what_is_not_allowed_any_more_makes_no_call_at_deletion() {
     ]);
     let (desired, observed) = deleted();
     let Step::Finish(verdict) = plan(&desired, &observed) else { panic!() };
+    // Its namespace may be deleted next, which no watch reports.
+    assert_eq!(verdict.next, Next::After(Duration::from_mins(1)));
     let command = "kubectl patch lightsailkeypair fleet -n team-a --type merge -p \
                    '{\"spec\":{\"deletionPolicy\":\"Retain\"}}'";
     assert!(verdict.message.contains(command), "{}", verdict.message);
