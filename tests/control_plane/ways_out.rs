@@ -12,13 +12,13 @@ use k8s_openapi::api::events::v1::Event;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use lightsail_operator::api::conditions::{FINGERPRINT_VERIFIED, READY, find};
-use lightsail_operator::api::{LightsailKeyPair, OWNER_TAG};
+use lightsail_operator::api::{HostKeyReset, LightsailKeyPair, OWNER_TAG};
 use serde_json::{Value, json};
 use testbed::operator::Operator;
 
 use crate::bed::{
     Bed, REGION, aws_environment, default_pair, imported, key_pair_files, public_half, public_key,
-    set, wait_for,
+    reset, set, wait_for,
 };
 
 const OTHER: &str = "red/team-z/other";
@@ -402,11 +402,15 @@ impl<'a> Policy<'a> {
     }
 
     /// Waits until a change of the object `probe` is refused.
-    async fn takes_effect(&self, change: &Value) {
+    async fn takes_effect(&self, change: &Value, of_status: bool) {
         let (api, change) = (self.bed.api::<LightsailKeyPair>(), Patch::Merge(change));
         let parameters = PatchParams::default();
         wait_for("the policy takes effect", async || {
-            let patched = api.patch("probe", &parameters, &change).await;
+            let patched = if of_status {
+                api.patch_status("probe", &parameters, &change).await
+            } else {
+                api.patch("probe", &parameters, &change).await
+            };
             patched.is_err()
         })
         .await;
@@ -435,7 +439,7 @@ fn says_what_the_policy_says(object: &LightsailKeyPair) -> bool {
 async fn a_policy_that_refuses_the_finalizer() {
     let bed = Bed::new("way-out-policy").await;
     let policy = Policy::new(&bed, &["lightsailkeypairs"], "false").await;
-    policy.takes_effect(&label()).await;
+    policy.takes_effect(&label(), false).await;
     create(&bed, "fleet", &imported(&public_key("rsa"))).await;
     let _operator = bed.start().await;
     bed.wait("fleet", "KubernetesError", says_what_the_policy_says).await;
@@ -449,7 +453,7 @@ async fn a_policy_that_refuses_the_finalizer() {
 async fn a_policy_that_keeps_the_finalizer() {
     let bed = Bed::new("way-out-kept").await;
     let policy = Policy::new(&bed, &["lightsailkeypairs"], "has(object.metadata.finalizers)").await;
-    policy.takes_effect(&label()).await;
+    policy.takes_effect(&label(), false).await;
     let mut options = bed.options(None).await;
     set(&mut options, "--settle-time", "5m");
     let _operator = Operator::start(options).await.unwrap();
@@ -464,4 +468,34 @@ async fn a_policy_that_keeps_the_finalizer() {
     policy.remove().await;
     gone(&bed, "fleet").await;
     assert_eq!(bed.calls("DeleteKeyPair"), 1);
+}
+
+/// A policy refuses every write of a status, so nothing but an Event tells of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_that_refuses_the_status() {
+    let bed = Bed::new("way-out-status").await;
+    let resources = ["lightsailkeypairs/status", "hostkeyresets/status"];
+    let policy = Policy::new(&bed, &resources, "false").await;
+    policy.takes_effect(&json!({ "status": { "supportCode": "1" } }), true).await;
+    bed.region.add_instance("web-1");
+    bed.create::<HostKeyReset>("reset", &reset()).await;
+    let _operator = bed.start().await;
+    let events: Api<Event> = Api::namespaced(bed.cluster.client(), &bed.namespace);
+    for name in ["probe", "reset"] {
+        wait_for("an Event of the refusal", async || {
+            let events = events.list(&ListParams::default()).await.unwrap().items;
+            events.iter().any(|event| {
+                let regarding = event.regarding.as_ref().and_then(|object| object.name.as_deref());
+                let note = event.note.as_deref().unwrap_or_default();
+                event.reason.as_deref() == Some("KubernetesError")
+                    && regarding == Some(name)
+                    && note.contains("nothing is changed here")
+            })
+        })
+        .await;
+    }
+    assert_eq!(bed.changes(), 0);
+    policy.remove().await;
+    ready(&bed, "probe", "Imported").await;
+    bed.wait_ready::<HostKeyReset>("reset", "OperationSucceeded").await;
 }

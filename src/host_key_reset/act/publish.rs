@@ -43,13 +43,19 @@ impl Run<'_> {
         objects::publish_event(self.ctx, &self.object, severity, reason, note).await;
     }
 
-    /// Publishes this verdict about a reconciliation that could not be finished.
+    /// Publishes this verdict about a reconciliation that could not be finished. Where the API
+    /// server refuses the status too, nothing but an Event tells of it.
     pub(in crate::host_key_reset) async fn publish_unfinished(
         &mut self,
         verdict: Verdict,
     ) -> Result<Option<Action>, Error> {
-        let step = plan::unfinished(&self.desired, &self.observed, verdict);
-        self.act(step).await
+        let is_news = verdict.is_news(&self.observed.status.conditions);
+        let step = plan::unfinished(&self.desired, &self.observed, verdict.clone());
+        let written = self.act(step).await;
+        if is_news && objects::is_refused(&written) {
+            self.publish_event(verdict.severity(), verdict.reason, &verdict.message).await;
+        }
+        written
     }
 
     /// Publishes what does not succeed about one that is over, and ends the reconciliation.

@@ -13,7 +13,8 @@ impl Run<'_> {
         objects::publish_event(self.ctx, &self.object, severity, reason, note).await;
     }
 
-    /// Publishes this verdict alone, about a reconciliation that could not be finished.
+    /// Publishes this verdict alone, about a reconciliation that could not be finished. Where the
+    /// API server refuses the status too, nothing but an Event tells of it.
     pub(in crate::key_pair) async fn publish_unfinished(
         &self,
         verdict: &Verdict,
@@ -21,10 +22,13 @@ impl Run<'_> {
         let before = self.object.status.clone().unwrap_or_default();
         let status = status::unfinished(&self.object, verdict, self.clocks.now());
         if status != before {
-            objects::write_status(&self.ctx.api_server, &self.object, &status).await?;
-            if verdict.is_news(&before.conditions) {
+            let api_server = &self.ctx.api_server;
+            let written = objects::write_status(api_server, &self.object, &status).await;
+            let is_told = written.is_ok() || objects::is_refused(&written);
+            if is_told && verdict.is_news(&before.conditions) {
                 self.publish_event(verdict.severity(), verdict.reason, &verdict.message).await;
             }
+            written?;
         }
         Ok(())
     }
