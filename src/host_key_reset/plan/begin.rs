@@ -26,9 +26,11 @@ const OF_A_LONG_LINE: u32 = 10;
 
 /// What must hold before the intent is written, in this order. A check lets it pass, or answers
 /// with what comes instead.
-const CHECKS: [fn(&Desired, &Observed) -> Option<Step>; 8] = [
+const CHECKS: [fn(&Desired, &Observed) -> Option<Step>; 9] = [
     // Nothing is begun for an object that is on its way out.
     the_object_stays,
+    // I6: a mark without its intent would pass for that of a copy, whose call was made.
+    its_intent_was_stored,
     // I6: nobody called under an intent whose mark was not stored, so the intent is taken back.
     its_mark_was_stored,
     // I6: a call may have been made under an intent whose mark somebody took off since.
@@ -87,6 +89,14 @@ fn wait(desired: &Desired, observed: &Observed, verdict: Verdict) -> Step {
 
 fn the_object_stays(desired: &Desired, _: &Observed) -> Option<Step> {
     desired.deleting.then_some(Step::Leave)
+}
+
+/// A policy or a webhook may remove the intent without a word, or the CRD may not know it.
+fn its_intent_was_stored(desired: &Desired, observed: &Observed) -> Option<Step> {
+    let is_lost = observed.intent_written && !is_open(observed);
+    let message =
+        engine::message::Message::RefusedByKubernetes { why: "it does not keep status.attempts" };
+    is_lost.then(|| wait(desired, observed, Verdict::retried(&message)))
 }
 
 /// The API server may refuse the mark, and a webhook may remove it without a word.

@@ -115,6 +115,18 @@ fn i6_under_a_mark_that_is_not_there_nothing_is_called() {
     ]);
 }
 
+/// A policy or a webhook removes it, or the CRD does not know it. With the mark alone, the object
+/// would pass for a copy whose call was made.
+#[test]
+fn i6_under_an_intent_that_is_not_there_no_mark_is_written() {
+    let mut observed = observed();
+    intended(&mut observed);
+    observed.status.attempts = 0;
+    let Step::Wait(verdict) = plan(&desired(), &observed) else { panic!("nothing was called") };
+    assert_eq!(verdict.reason, Reason::KubernetesError);
+    assert!(verdict.message.contains("does not keep status.attempts"), "{}", verdict.message);
+}
+
 #[test]
 fn i8_whoever_removes_the_mark_is_named_and_a_record_stays_as_it_is() {
     let mut observed = observed();
