@@ -267,7 +267,8 @@ fn public_key_sha256(
         let kept = kept.filter(|_| is_same == Some(Match::Same)).or(downloaded);
         // Of another pair, nothing is known by what was recorded of the one before it.
         let is_recorded = own.is_none_or(|pair| {
-            before.arn.as_deref() == Some(pair.arn.as_str()) && before.created_at == pair.created_at
+            before.arn.as_deref() == Some(pair.arn.as_str())
+                && pair.is_created_at(before.created_at.as_deref())
         });
         let known = before.public_key_sha256.as_ref().filter(|_| is_recorded);
         return kept.or_else(|| known.cloned());

@@ -114,9 +114,15 @@ pub(super) fn downloaded(answer: DownloadDefaultKeyPairOutput) -> Result<Downloa
     Ok(Downloaded { key, created_at })
 }
 
+/// AWS sends times as seconds with a fraction of milliseconds, which the SDK cuts off a little
+/// below what was sent: a number of floating point is seldom exact.
 fn time(time: DateTime) -> Option<String> {
-    time.fmt(DateTimeFormat::DateTime).ok()
+    let millis = (time.as_nanos() + NANOS_PER_MILLI / 2).div_euclid(NANOS_PER_MILLI);
+    let rounded = DateTime::from_nanos(millis * NANOS_PER_MILLI).ok()?;
+    rounded.fmt(DateTimeFormat::DateTime).ok()
 }
+
+const NANOS_PER_MILLI: i128 = 1_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -150,6 +156,17 @@ mod tests {
         assert_eq!(operation(empty), Operation { location, ..Operation::default() });
         let nameless = types::Instance::builder().name("").build();
         assert_eq!(instance_and_key_pair(nameless), None);
+    }
+
+    #[test]
+    fn a_time_is_that_which_aws_sent() {
+        for (sent, expected) in [
+            (1_796_029_514.238, "2026-11-30T09:05:14.238Z"),
+            (1_796_029_514.999_9, "2026-11-30T09:05:15Z"),
+            (1_796_029_514.0, "2026-11-30T09:05:14Z"),
+        ] {
+            assert_eq!(time(DateTime::from_secs_f64(sent)).as_deref(), Some(expected), "{sent}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{Timestamp, Unit};
 
 use super::error::Error;
 use crate::api::Operation;
@@ -38,6 +38,19 @@ impl KeyPair {
     #[must_use]
     pub fn created(&self) -> Option<Timestamp> {
         self.created_at.as_ref()?.parse().ok()
+    }
+
+    /// Whether it was created at this time, to the millisecond: an older version has recorded times
+    /// a little less.
+    #[must_use]
+    pub fn is_created_at(&self, recorded: Option<&str>) -> bool {
+        let to_millis = |text: &str| {
+            let time: Timestamp = text.parse().ok()?;
+            time.round(Unit::Millisecond).ok()
+        };
+        let shown = self.created_at.as_deref();
+        let times = shown.and_then(to_millis).zip(recorded.and_then(to_millis));
+        shown == recorded || times.is_some_and(|(shown, recorded)| shown == recorded)
     }
 }
 
@@ -85,4 +98,34 @@ pub struct Read<T> {
     pub value: T,
     /// When the request was sent.
     pub at: Moment,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_is_as_old_as_on_record_to_the_millisecond() {
+        let pair = |created_at: Option<&str>| KeyPair {
+            name: "fleet".into(),
+            arn: "arn:1".into(),
+            created_at: created_at.map(str::to_owned),
+            support_code: None,
+            fingerprint: None,
+            tags: Tags::new(),
+        };
+        let now = Some("2026-11-30T09:05:14.238Z");
+        for (shown, recorded, expected) in [
+            (now, now, true),
+            (now, Some("2026-11-30T09:05:14.237999Z"), true),
+            (now, Some("2026-11-30T09:05:14.237Z"), false),
+            (now, None, false),
+            (None, now, false),
+            (None, None, true),
+            (Some("yesterday"), Some("yesterday"), true),
+            (Some("yesterday"), Some("today"), false),
+        ] {
+            assert_eq!(pair(shown).is_created_at(recorded), expected, "{shown:?} {recorded:?}");
+        }
+    }
 }

@@ -319,7 +319,7 @@ fn holds_key(observed: &Observed, found: &Found, pair: &KeyPair) -> bool {
 
 fn is_recorded(observed: &Observed, pair: &KeyPair) -> bool {
     let recorded = &observed.recorded;
-    recorded.arn.as_ref() == Some(&pair.arn) && recorded.created_at == pair.created_at
+    recorded.arn.as_ref() == Some(&pair.arn) && pair.is_created_at(recorded.created_at.as_deref())
 }
 
 fn has_downloaded_key(observed: &Observed, found: &Found) -> bool {

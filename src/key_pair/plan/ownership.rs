@@ -128,8 +128,9 @@ fn matches_intent(observed: &Observed, pair: &KeyPair) -> Option<Match> {
 pub(super) fn is_replaced(observed: &Observed, pair: &KeyPair) -> bool {
     let replaced = observed.recorded.intent.as_ref().and_then(|intent| intent.replaced.as_ref());
     let is_same = |replaced: &Replaced| {
-        let times = replaced.created_at.as_ref().zip(pair.created_at.as_ref());
-        replaced.arn == pair.arn && times.is_none_or(|(before, now)| before == now)
+        let before = replaced.created_at.as_deref();
+        let has_times = before.is_some() && pair.created_at.is_some();
+        replaced.arn == pair.arn && (!has_times || pair.is_created_at(before))
     };
     observed.recorded.arn.is_none() && replaced.is_some_and(is_same)
 }

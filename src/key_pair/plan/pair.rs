@@ -301,7 +301,7 @@ pub(super) fn is_as_recorded(observed: &Observed, pair: &KeyPair) -> bool {
     let recorded = &observed.recorded;
     recorded.arn.is_none()
         || (recorded.arn.as_ref() == Some(&pair.arn)
-            && recorded.created_at == pair.created_at
+            && pair.is_created_at(recorded.created_at.as_deref())
             && recorded.fingerprint == pair.fingerprint)
 }
 
