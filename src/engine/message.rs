@@ -68,7 +68,7 @@ impl Message<'_> {
         match self {
             Self::OfOtherAccount { .. } | Self::NotThePinnedAccount { .. } => Reason::WrongAccount,
             Self::NoAccess { why, .. } => match why {
-                Refused::Required => Reason::AccountRequired,
+                Refused::Required { .. } => Reason::AccountRequired,
                 Refused::NotFound(_) => Reason::AccountNotFound,
                 Refused::NotAllowed(..) => Reason::AccountNotAllowed,
                 Refused::Terminating(_) => Reason::AccountNotReady,
@@ -116,12 +116,20 @@ impl fmt::Display for Message<'_> {
             }
             Self::NoAccess { why, way_out } => {
                 match why {
-                    Refused::Required => to.write_str(
-                        "this cluster has LightsailAccounts, so every object must refer to one; \
-                         set spec.accountRef.name to one that allows this namespace (for a \
-                         HostKeyReset, create a new object), or ask whoever runs the operator to \
-                         add the namespace to --unscoped-namespace",
-                    ),
+                    Refused::Required { is_reset } => {
+                        let change = if *is_reset {
+                            "create a new HostKeyReset with the spec.accountRef.name of one"
+                        } else {
+                            "set spec.accountRef.name to one"
+                        };
+                        write!(
+                            to,
+                            "this cluster has LightsailAccounts, so every object must refer to \
+                             one; {change} that allows this namespace, or ask whoever runs the \
+                             operator to let the namespace do without \
+                             (--unscoped-namespace; accounts.unscopedNamespaces in the chart)"
+                        )
+                    }
                     Refused::NotFound(name) => write!(
                         to,
                         "the LightsailAccount {name} does not exist, or does not allow this \

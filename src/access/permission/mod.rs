@@ -91,8 +91,11 @@ pub enum Permission<'a> {
 /// Why an object may not use the credentials that it is to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused<'a> {
-    /// It must name an account, but does not.
-    Required,
+    /// It must name an account, but does not. The spec of a reset cannot be edited.
+    Required {
+        /// Whether it is a reset.
+        is_reset: bool,
+    },
     /// There is no such account, or it does not allow the namespace. Both look the same to somebody
     /// who may not use it.
     NotFound(&'a str),
@@ -114,7 +117,10 @@ pub fn permission<'a>(
 ) -> Permission<'a> {
     let entry = match grant {
         Grant::Operator => return Permission::Granted,
-        Grant::Required => return Permission::Refused(Refused::Required),
+        Grant::Required => {
+            let is_reset = asks.iter().any(|what| matches!(what, What::HostKeyReset));
+            return Permission::Refused(Refused::Required { is_reset });
+        }
         Grant::Missing(name) => return Permission::Refused(Refused::NotFound(name)),
         Grant::Account(entry) => entry,
     };

@@ -76,7 +76,8 @@ fn common() -> Vec<CommonMessage<'static>> {
             way_out: Some(crate::key_pair::plan::RELEASE_WITHOUT_CALL),
         },
         CommonMessage::NotThePinnedAccount { account: account(), pinned: other(), way_out: None },
-        CommonMessage::NoAccess { why: Refused::Required, way_out: None },
+        CommonMessage::NoAccess { why: Refused::Required { is_reset: false }, way_out: None },
+        CommonMessage::NoAccess { why: Refused::Required { is_reset: true }, way_out: None },
         CommonMessage::NoAccess { why: Refused::NotFound("production"), way_out: None },
         CommonMessage::NoAccess {
             why: Refused::NotAllowed("production", Refusal::Region),

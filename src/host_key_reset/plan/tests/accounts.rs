@@ -35,6 +35,15 @@ fn who_manages_the_account_keeps_the_name_of_its_role() {
     }
 }
 
+/// Its spec cannot be edited.
+#[test]
+fn who_needs_an_account_creates_a_new_reset() {
+    let observed = Observed { grant: Grant::Required, ..observed() };
+    let Step::Wait(verdict) = plan(&desired(), &observed) else { panic!("it needs one") };
+    assert!(verdict.message.contains("create a new HostKeyReset"), "{}", verdict.message);
+    assert!(verdict.message.contains("accounts.unscopedNamespaces"), "{}", verdict.message);
+}
+
 #[test]
 fn what_an_account_does_not_allow_is_not_called() {
     check(&[

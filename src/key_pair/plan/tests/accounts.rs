@@ -123,6 +123,14 @@ fn deleted() -> (Desired, Observed) {
 }
 
 #[test]
+fn who_needs_an_account_names_it_and_is_told_of_nothing_else() {
+    let observed = Observed { grant: Grant::Required, ..observed() };
+    let Step::Finish(verdict) = plan(&desired(), &observed) else { panic!("it needs one") };
+    assert!(verdict.message.contains("set spec.accountRef.name"), "{}", verdict.message);
+    assert!(!verdict.message.contains("HostKeyReset"), "{}", verdict.message);
+}
+
+#[test]
 fn what_is_not_allowed_any_more_makes_no_call_at_deletion() {
     check(deleted, &[
         ("it stays", |_, _| {}, "Stalled AccountNotAllowed"),
