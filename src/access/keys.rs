@@ -79,7 +79,12 @@ fn access_key(content: Option<Content>, account: &str) -> Result<AccessKey, Stri
         return Err(format!("it must have the label {CREDENTIALS_LABEL}: {account}; add it"));
     }
     let find = |key: &str| {
-        let Some(bytes) = data.get(key) else { return Ok(None) };
+        let Some(bytes) = data.get(key) else {
+            // As the environment variables are written.
+            let other = data.keys().find(|other| other.eq_ignore_ascii_case(key));
+            let is_wrong = |other| Err(format!("it has {other}; write the key in lower case"));
+            return other.map_or(Ok(None), is_wrong);
+        };
         let text = std::str::from_utf8(bytes).map(str::to_owned);
         text.map(Some).map_err(|_| format!("its {key} is not text"))
     };
@@ -126,6 +131,12 @@ mod tests {
             ("not there", None, Err("there is no such Secret; create it".to_owned())),
             ("half of it", Some(secret(Some("production"), &both[..1])),
              Err(format!("it has no {SECRET}; add it"))),
+            ("in upper case", Some(secret(Some("production"),
+                &[("AWS_ACCESS_KEY_ID", b"AKIA2"), (SECRET, b"s")])),
+             Err("it has AWS_ACCESS_KEY_ID; write the key in lower case".to_owned())),
+            ("a token in upper case", Some(secret(Some("production"),
+                &[both[0], both[1], ("AWS_SESSION_TOKEN", b"t")])),
+             Err("it has AWS_SESSION_TOKEN; write the key in lower case".to_owned())),
             ("not text", Some(secret(Some("production"), &[(ID, &[0xff]), (SECRET, b"s")])),
              Err(format!("its {ID} is not text"))),
         ] {
