@@ -207,7 +207,8 @@ impl Default for Metrics {
         let throttled = add(all, "lightsail_throttled_requests", help, Family::default());
         let help = "Requests that wait to be sent";
         let waiting = add(all, "lightsail_waiting_requests", help, Family::default());
-        let help = "The maximum number of requests per second, as of the last request";
+        let help = "The maximum number of requests per second that the operator sends, as of the \
+                    last request";
         let rate = add(all, "lightsail_request_rate_limit", help, Family::default());
         let help = "Age of the list of key pairs that all objects of a region share";
         let inventory_age = add_seconds(all, "inventory_age", help, Family::default());

@@ -20,7 +20,7 @@ pub struct KeyMaker {
     spare_keys: Mutex<HashMap<Arc<str>, PrivateKey>>,
 }
 
-/// So many private keys are kept that no Secret holds.
+/// This many private keys are kept that no Secret holds.
 const MOST_SPARE_KEYS: usize = 64;
 
 impl KeyMaker {

@@ -25,7 +25,7 @@ use crate::api_server::ApiServer;
 use crate::data_object::{Keys, parse_config_map};
 use crate::digest;
 use crate::error::Error;
-use crate::kube_error::{existing, found, is_refusal, is_status};
+use crate::kube_error::{existing, found, is_lasting_refusal, is_status};
 use crate::secret::DataValue;
 
 use super::context::Context;
@@ -125,7 +125,7 @@ pub(crate) async fn write_status<K: Reconciled>(
 /// Whether the API server refused a write and will refuse it again: what the status cannot say, an
 /// Event may.
 pub(crate) fn is_refused<T>(written: &Result<T, Error>) -> bool {
-    matches!(written, Err(Error::Kubernetes(error)) if is_refusal(error))
+    matches!(written, Err(Error::Kubernetes(error)) if is_lasting_refusal(error))
 }
 
 /// Says in an object's conditions that this version cannot read it, if they do not say so yet.

@@ -222,7 +222,7 @@ impl fmt::Display for Message<'_> {
                 to.write_str("the result is unknown: ")?;
                 match error {
                     Some(error) => write!(to, "the call failed ({error})")?,
-                    None => to.write_str("the operator got no response to the call")?,
+                    None => to.write_str("the operator has no record of a response to the call")?,
                 }
                 write!(to, ", and no operation definitely belongs to it; {FIND_OUT} to {instance}")
             }

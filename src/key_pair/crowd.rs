@@ -23,7 +23,7 @@ const EARNED: f64 = 0.06;
 /// page size is not published.
 const PAGE: usize = 20;
 
-/// Recent is what happened about so long ago.
+/// Recent is what happened about this long ago.
 pub(crate) const RECENT: Duration = Duration::from_secs(5);
 
 /// Who is creating key pairs in the lane of an object, and how far it is itself.

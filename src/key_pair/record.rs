@@ -37,8 +37,6 @@ pub struct Recorded {
     pub deleted_at: Option<Timestamp>,
     /// Whether the pair on record was deleted: Lightsail said so in an earlier reconciliation.
     pub was_deleted: bool,
-    /// Whether the pair on record was deleted: Lightsail said so in an earlier reconciliation.
-    pub was_deleted: bool,
     /// The last operation, if it is the import of the intent, and was under way then.
     pub import: Option<Operation>,
 }

@@ -29,7 +29,7 @@ pub struct ListNeeds {
     pub max_age: Duration,
     /// One whose walk started then or later, however young an earlier one is.
     pub since: Option<Moment>,
-    /// If it has to be read, it is not waited for beyond so many pages.
+    /// If it has to be read, it is not waited for beyond this many pages.
     pub most_pages: usize,
 }
 

@@ -39,7 +39,7 @@ enum Command {
     SearchLogs(search_logs::Settings),
     /// Compare the permissions that the chart grants the operator with those that it used in a run
     CheckRights(check_rights::Settings),
-    /// Run scenarios while disturbing their requests, and compare how they end
+    /// Run scenarios while disturbing their requests, and compare their results
     Explore(explore::Settings),
     /// Apply the samples to a fresh control plane, and show and check the results
     Demo(scene::Settings),

@@ -23,7 +23,7 @@ pub(super) const INSTANCE: &str = "web-1";
 pub(super) const ADOPTED: &str = "legacy";
 
 /// The simulator answers soon, and what it does appears immediately. A deletion of the default key
-/// pair waits for so long after the operator has begun to lead.
+/// pair waits for this long after the operator has begun to lead.
 const FAST: [&str; 4] = ["--aws-call-timeout", "5s", "--settle-time", "3s"];
 
 /// Start control plane, simulator and operator.

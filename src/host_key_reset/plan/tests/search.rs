@@ -201,6 +201,24 @@ fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
 }
 
 #[test]
+fn a_search_without_a_result_ends_with_the_error_of_the_call() {
+    let message = |call| {
+        let (desired, mut observed) = (desired(), observed());
+        searching(&mut observed);
+        observed.search.first_list = Some(time("2026-11-24T12:00:20Z"));
+        listed(&mut observed, "2026-11-24T12:01:20Z");
+        observed.call = call;
+        let Step::End(end) = plan(&desired, &observed) else { panic!("it goes on") };
+        end.message
+    };
+    let failed = message(error(ErrorKind::OperationFailed));
+    assert!(failed.contains("the call failed ("), "{failed}");
+    // The process that made the call is gone.
+    let unknown = message(None);
+    assert!(unknown.contains("no record of a response"), "{unknown}");
+}
+
+#[test]
 fn only_what_was_never_about_to_be_called_says_that_nothing_was_reset() {
     let over: [fn(&mut Desired, &mut Observed); 4] = [
         |d, _| d.not_after = time("2026-11-24T11:59:59Z"),
