@@ -31,6 +31,9 @@ pub enum Message<'a> {
     Searching,
     MakingSure,
 
+    // What keeps it from its call
+    NotYet { reason: Reason, why: &'a str, until: Timestamp },
+
     // Failed: nothing was reset
     InstanceNotFound { instance: &'a str, nothing: Nothing },
     NothingToReset { instance: &'a str, error: &'a lightsail::Error },
@@ -98,6 +101,7 @@ impl Message<'_> {
             | Self::NotKnownYet { .. }
             | Self::Searching
             | Self::MakingSure => Reason::InProgress,
+            Self::NotYet { reason, .. } => *reason,
             Self::InstanceNotFound { .. } | Self::NothingToReset { .. } => Reason::InstanceNotFound,
             Self::OtherInstance { .. } => Reason::PreconditionFailed,
             Self::Expired { .. } => Reason::Expired,
@@ -119,6 +123,15 @@ impl Message<'_> {
 /// Why a mark that the API server accepted is not there.
 pub(super) const MARK_NOT_KEPT: &str =
     "it does not keep the annotation lightsail-operator.dev/executed";
+
+/// What follows on what keeps a reset from its call.
+const NOT_YET: &str = "; nothing was reset so far, and the operator retries until ";
+
+/// What kept a reset from its call, without what was said of its retries.
+#[must_use]
+pub fn cause(message: &str) -> &str {
+    message.split(NOT_YET).next().unwrap_or_default()
+}
 
 const AGAIN: &str = "create a new HostKeyReset";
 /// What comes before another reset if nobody knows whether Lightsail accepted the call.
@@ -170,6 +183,9 @@ impl fmt::Display for Message<'_> {
                 "the operator does not know whether it has made the call; it is searching the \
                  instance's operations for the call, and makes the call only if it finds none",
             ),
+            Self::NotYet { why, until, .. } => {
+                write!(to, "{why}{NOT_YET}{until}; to cancel the reset, delete this object")
+            }
             Self::InstanceNotFound { instance, nothing } => write!(
                 to,
                 "{nothing}: there is no instance {instance} in this region; check \

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::deadline::{deadline, in_time, is_late, last_start};
+use super::deadline::{deadline, in_time, is_late, last_start, not_yet};
 use super::hindrance::{Hindrance, hindrance};
 use super::search::{find_call, maybe_newer, newest};
 use super::step::{End, ReadStep, Step};
@@ -13,7 +13,7 @@ use crate::api::conditions::{READY, find, reason};
 use crate::api::{Operation, Reason};
 use crate::engine::{self, Verdict};
 use crate::host_key_reset::mark::MarkState;
-use crate::host_key_reset::message::{Last, MARK_NOT_KEPT, Message, Nothing};
+use crate::host_key_reset::message::{Last, MARK_NOT_KEPT, Message, Nothing, cause};
 use crate::host_key_reset::world::{Desired, InstanceRead, Observed, Turn, later};
 use crate::ids::Arn;
 use crate::lightsail::Instance;
@@ -96,7 +96,7 @@ fn its_intent_was_stored(desired: &Desired, observed: &Observed) -> Option<Step>
     let is_lost = observed.intent_written && !is_open(observed);
     let message =
         engine::message::Message::RefusedByKubernetes { why: "it does not keep status.attempts" };
-    is_lost.then(|| wait(desired, observed, Verdict::retried(&message)))
+    is_lost.then(|| Step::Wait(not_yet(desired, observed, Verdict::retried(&message))))
 }
 
 /// The API server may refuse the mark, and a webhook may remove it without a word.
@@ -135,6 +135,9 @@ fn nobody_suspends_it(desired: &Desired, observed: &Observed) -> Option<Step> {
 fn lightsail_can_be_asked(desired: &Desired, observed: &Observed) -> Option<Step> {
     hindrance(desired, observed).map(|hindrance| match hindrance {
         Hindrance::Unread(read) => Step::Read(read),
+        Hindrance::Refused(verdict) if nothing(observed) == Nothing::WasReset => {
+            Step::Wait(not_yet(desired, observed, verdict))
+        }
         Hindrance::Refused(verdict) => wait(desired, observed, verdict),
     })
 }
@@ -248,7 +251,7 @@ pub(super) fn call(desired: &Desired, observed: &Observed) -> Step {
 fn out_of_time(desired: &Desired, observed: &Observed) -> Option<End> {
     let last = find(&observed.status.conditions, READY)
         .filter(|ready| Reason::parse(&ready.reason) != Some(Reason::InProgress))
-        .map(|ready| Last { reason: &ready.reason, message: &ready.message });
+        .map(|ready| Last { reason: &ready.reason, message: cause(&ready.message) });
     let nothing = nothing(observed);
     if is_late(desired, observed) {
         let deadline = deadline(desired, observed)?;

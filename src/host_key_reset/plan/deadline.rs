@@ -6,6 +6,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::engine::Verdict;
 use crate::engine::action::Next;
+use crate::host_key_reset::message::Message;
 use crate::host_key_reset::world::{Desired, Observed, later};
 
 /// When the reset has taken as long as it may, if it was started.
@@ -23,6 +24,16 @@ pub(super) fn is_late(desired: &Desired, observed: &Observed) -> bool {
 pub(super) fn last_start(desired: &Desired, observed: &Observed) -> Timestamp {
     deadline(desired, observed)
         .map_or(desired.not_after, |deadline| deadline.min(desired.not_after))
+}
+
+/// The verdict about what keeps a reset from its call, of which nothing was reset, in words that
+/// stay the same: the start on record, and not as this process knows it.
+pub(super) fn not_yet(desired: &Desired, observed: &Observed, verdict: Verdict) -> Verdict {
+    let start = observed.status.start_time.as_ref().map(|start| later(start.0, desired.deadline));
+    let until = start.map_or(desired.not_after, |end| end.min(desired.not_after));
+    let message = Message::NotYet { reason: verdict.reason, why: &verdict.message, until };
+    let message = message.to_string();
+    in_time(observed, last_start(desired, observed), Verdict { message, ..verdict })
 }
 
 /// The verdict with a reconciliation no later than when time is up, so that this is reported when

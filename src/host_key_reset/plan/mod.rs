@@ -20,7 +20,7 @@ pub use aftermath::{Aftermath, Ended, aftermath, outcome};
 pub use step::{End, ReadStep, Step};
 pub use take_back::refused_mark;
 
-use self::deadline::{in_time, last_start};
+use self::deadline::{in_time, last_start, not_yet};
 use super::message::Message;
 use super::world::{Call, Desired, Observed};
 use crate::engine::Verdict;
@@ -79,7 +79,13 @@ fn until_its_end(desired: &Desired, observed: &Observed, verdict: Verdict) -> Ve
     let has_begun = observed.status.attempts > 0;
     let deadline = deadline::deadline(desired, observed).filter(|_| has_begun);
     let end = deadline.unwrap_or_else(|| last_start(desired, observed));
-    if observed.now > end { verdict } else { in_time(observed, end, verdict) }
+    if observed.now > end {
+        verdict
+    } else if !has_begun && observed.own_mark(desired).is_none() {
+        not_yet(desired, observed, verdict)
+    } else {
+        in_time(observed, end, verdict)
+    }
 }
 
 /// Whether the reconciliation may be left where it is. Between the mark and the record of the

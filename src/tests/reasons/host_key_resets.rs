@@ -1,7 +1,7 @@
 //! Samples of the messages about resets.
 
 use super::Row;
-use crate::api::Operation;
+use crate::api::{Operation, Reason};
 use crate::host_key_reset::message::{Last, Message, Nothing};
 use crate::ids::Arn;
 use crate::lightsail::{Error, ErrorKind};
@@ -38,6 +38,11 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::NotKnownYet { id: ID },
         Message::Searching,
         Message::MakingSure,
+        Message::NotYet {
+            reason: Reason::AccessDenied,
+            why: "AccessDeniedException: AWS's own words",
+            until: time,
+        },
         Message::InstanceNotFound { instance, nothing },
         Message::InstanceNotFound { instance, nothing: Nothing::WasFound },
         Message::NothingToReset { instance, error: &error },

@@ -26,6 +26,40 @@ fn what_waits_is_looked_at_when_its_time_is_up() {
 }
 
 #[test]
+fn what_keeps_a_reset_from_its_call_says_that_nothing_was_reset_and_until_when_it_is_retried() {
+    let message = |change: fn(&mut Observed)| {
+        let mut observed = observed();
+        change(&mut observed);
+        let step = plan(&desired(), &observed);
+        let (Step::Wait(verdict) | Step::TakeBack { verdict, .. }
+            | Step::Progress { verdict, .. }) = step else { panic!("{step:?}") };
+        verdict.message
+    };
+    let until = |time: &str| format!("; nothing was reset so far, and the operator retries until \
+        {time}; to cancel the reset, delete this object");
+    let before = until("2026-11-24T18:00:00Z");
+    let denied: fn(&mut Observed) = |o| o.failure = Some(failure(ErrorKind::Denied));
+    assert_eq!(message(denied), format!("Code: message{before}"));
+    assert!(message(|o| o.grant = Grant::Required).ends_with(&before));
+    // It has begun, and its call was refused.
+    let after = until("2026-11-24T12:10:00Z");
+    let refused = message(|o| { begun(o); o.call = error(ErrorKind::Throttled); });
+    assert!(refused.ends_with(&after), "{refused}");
+    // What was done under an intent of before is not known.
+    let unsure = message(|o| { made_sure(o); o.failure = Some(failure(ErrorKind::Denied)); });
+    assert_eq!(unsure, "Code: message");
+    // An end repeats the cause alone.
+    let mut observed = observed();
+    let ready = Conditions::new(&[], 1, observed.now);
+    let shown = message(denied);
+    observed.status.conditions =
+        ready.with(READY, "False", Reason::AccessDenied, &shown).into_list();
+    observed.now = time("2026-11-24T18:00:01Z");
+    let Step::End(end) = plan(&desired(), &observed) else { panic!("it is too late") };
+    assert!(end.message.contains("(last seen: AccessDenied: Code: message);"), "{}", end.message);
+}
+
+#[test]
 fn i8_what_keeps_failing_is_retried_when_its_time_is_up_and_not_each_second_then() {
     let within = |minutes: u64| Next::BackoffWithin(Duration::from_secs(minutes * 60 + 1));
     for (name, change, now, expected) in [
