@@ -173,6 +173,13 @@ impl From<&lightsail::Error> for Verdict {
         let message = match error.kind {
             // The code is the reason.
             ErrorKind::RegionNotAllowed | ErrorKind::TooManyRegions => error.message.clone(),
+            ErrorKind::BadCredentials if error.refuses_region() => {
+                let said = error.to_string();
+                let said = said.trim_end_matches('.');
+                format!(
+                    "{said}; check spec.region, and whether the region is enabled for the account"
+                )
+            }
             ErrorKind::BadKey => {
                 format!("{error}; use an Ed25519 key, or an RSA key of 2048 or 4096 bits")
             }
@@ -192,5 +199,22 @@ impl From<&lightsail::Error> for Verdict {
             | ErrorKind::Transient => error.to_string(),
         };
         Self { state, reason, message, next, planned: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_that_aws_does_not_know_is_to_be_checked() {
+        let message = |text: &str| {
+            let error = lightsail::Error::of_kind(ErrorKind::BadCredentials);
+            Verdict::from(&lightsail::Error { message: text.to_owned(), ..error }).message
+        };
+        let region = message("Credential should be scoped to a valid region, not 'eu-west-9'.");
+        assert!(region.contains("'eu-west-9'; check spec.region"), "{region}");
+        let key = message("The security token included in the request is invalid.");
+        assert!(!key.contains("region"), "{key}");
     }
 }

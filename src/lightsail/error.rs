@@ -234,6 +234,13 @@ impl Error {
                 || words.iter().any(|words| self.message.starts_with(words)))
     }
 
+    /// Whether a server that answers for several regions does not know the region that the request
+    /// was signed for.
+    #[must_use]
+    pub fn refuses_region(&self) -> bool {
+        self.message.to_ascii_lowercase().contains("scoped to a valid region")
+    }
+
     /// Whether AWS does not know or accept the key that signed the request. Only other credentials
     /// can help.
     pub(super) fn refuses_key(&self) -> bool {
