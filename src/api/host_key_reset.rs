@@ -51,7 +51,7 @@ use super::schema;
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("has(self.notAfter) == has(oldSelf.notAfter) && (!has(self.notAfter) || \
-                            self.notAfter == oldSelf.notAfter)")
+                            timestamp(self.notAfter) == timestamp(oldSelf.notAfter))")
         .message("a reset runs once, so its notAfter is immutable, and cannot be set later; \
                   create a new HostKeyReset"),
     validation = Rule::new("has(self.accountRef) == has(oldSelf.accountRef) && \

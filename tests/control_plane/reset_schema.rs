@@ -68,7 +68,7 @@ async fn bad_resets_are_refused() {
             ),
             ("a reason that is no text", with(reset(), &json!({ "reason": 5 })), "spec.reason"),
             ("an empty time", not_after(""), "spec.notAfter"),
-            ("a day", not_after("2026-12-01"), "spec.notAfter"),
+            ("a day", not_after("2026-12-01"), "notAfter must be a time in RFC 3339"),
             ("a time without a zone", not_after("2026-12-01T00:00:00"), "spec.notAfter"),
             ("a day that is none", not_after("2026-02-30T00:00:00Z"), "spec.notAfter"),
             ("an hour that is none", not_after("2026-12-01T24:00:00Z"), "spec.notAfter"),
