@@ -41,7 +41,15 @@ use tokio_util::sync::CancellationToken;
 const CLUSTER_NAMESPACE: &str = "kube-system";
 const CLUSTER: &str = "the cluster's ID";
 
-fn main() -> anyhow::Result<ExitCode> {
+fn main() -> ExitCode {
+    // Its causes in one line, and no backtrace.
+    start().unwrap_or_else(|error| {
+        eprintln!("Error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn start() -> anyhow::Result<ExitCode> {
     without_empty_aws_variables()?;
     let config = Config::parse();
     // A core dump would hold private keys. Where the pattern is a pipe, a limit of 0 is no limit

@@ -15,7 +15,7 @@ pub enum Command {
     /// command compares them with each key pair. It changes nothing in AWS or the cluster.
     /// Manifests go to standard output, progress and errors to standard error. The exit code is 1
     /// if anything cannot be read.
-    #[command(after_long_help = EXAMPLES)]
+    #[command(after_long_help = EXAMPLES, override_usage = USAGE)]
     Export(Export),
 }
 
@@ -77,6 +77,10 @@ pub enum Output {
     Json,
 }
 
+/// As clap would write it, but for the flags that an environment variable has set: it would put
+/// them first.
+const USAGE: &str = "lightsail-operator export [OPTIONS] <--region <REGION>|--all-regions>";
+
 const EXAMPLES: &str = "\
 Examples:
   Show the key pairs of two regions, and where their keys are:
@@ -113,6 +117,18 @@ mod tests {
             &["import"],
         ] {
             assert_eq!(parse(flags).unwrap_err().exit_code(), 2, "{flags:?}");
+        }
+    }
+
+    #[test]
+    fn a_flag_that_is_set_elsewhere_is_not_part_of_the_usage() {
+        let bundle = ["--aws-ca-bundle", "ca.pem"];
+        for (command, usage) in [
+            (&["export"][..], "Usage: lightsail-operator export [OPTIONS] <--region"),
+            (&[], "Usage: lightsail-operator [OPTIONS]"),
+        ] {
+            let said = parse(&[&bundle, command, &["--wrong"]].concat()).unwrap_err().to_string();
+            assert!(said.contains(usage), "{said}");
         }
     }
 

@@ -27,7 +27,11 @@ use names::{namespace, region};
 /// KUBECONFIG. It finds AWS credentials and endpoints as the AWS SDK does, through variables such
 /// as `AWS_PROFILE`, `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_LIGHTSAIL`.
 #[derive(Clone, Debug, Parser)]
-#[command(version, disable_help_subcommand = true)]
+#[command(
+    version,
+    disable_help_subcommand = true,
+    override_usage = "lightsail-operator [OPTIONS] [COMMAND]"
+)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Config {
     /// A command to run instead of the operator.

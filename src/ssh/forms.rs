@@ -72,7 +72,7 @@ pub(super) fn joined(text: &str) -> Zeroizing<String> {
 /// Finds the one public key that a file has.
 pub(super) fn read_file(bytes: &[u8]) -> Result<Found> {
     if is_private_der(bytes) {
-        return Err(InvalidPublicKey::Private);
+        return Err(InvalidPublicKey::PrivateDer);
     }
     match spki(bytes) {
         Ok(found) => Ok(found),
@@ -279,7 +279,7 @@ fn encoded(text: &str, encodings: u32) -> Result<Found> {
         return Ok(found);
     }
     if is_private_der(&bytes) {
-        return Err(InvalidPublicKey::Private);
+        return Err(InvalidPublicKey::PrivateDer);
     }
     read_clean(unquoted(&clean(&decode(&bytes))), encodings - 1)
 }

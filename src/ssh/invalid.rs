@@ -18,6 +18,13 @@ pub enum InvalidPublicKey {
          was in a spec or a ConfigMap, treat it as leaked, and make a new key pair"
     )]
     Private,
+    /// A private key in DER.
+    #[error(
+        "it is a private key in DER; use its public key, which ssh-keygen -y -f KEYFILE prints \
+         after openssl pkey -inform DER -in FILE -out KEYFILE. If it was in a spec or a ConfigMap, \
+         treat it as leaked, and make a new key pair"
+    )]
+    PrivateDer,
     /// A private key of `PuTTY`.
     #[error(
         "it is a private key in PuTTY's format; use its public key, which puttygen KEY.ppk -O \
@@ -100,7 +107,7 @@ impl InvalidPublicKey {
     /// Whether it is a private key.
     #[must_use]
     pub fn is_private(self) -> bool {
-        matches!(self, Self::Private | Self::PuTTY)
+        matches!(self, Self::Private | Self::PrivateDer | Self::PuTTY)
     }
 }
 

@@ -264,7 +264,9 @@ fn what_it_is(text: &str) -> InvalidPrivateKey {
             | InvalidPublicKey::Unsupported
             | InvalidPublicKey::Options,
         ) => InvalidPrivateKey::Public,
-        Err(InvalidPublicKey::Private | InvalidPublicKey::PuTTY) => InvalidPrivateKey::OtherForm,
+        Err(InvalidPublicKey::Private | InvalidPublicKey::PrivateDer | InvalidPublicKey::PuTTY) => {
+            InvalidPrivateKey::OtherForm
+        }
         Err(
             InvalidPublicKey::Empty
             | InvalidPublicKey::Lines

@@ -49,6 +49,23 @@ fn an_endpoint_of_a_profile_that_cannot_be_used_is_refused() {
     }
 }
 
+#[test]
+fn a_file_of_cas_that_cannot_be_used_is_named_without_a_backtrace() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty.pem");
+    std::fs::write(&empty, "").unwrap();
+    for (file, expected) in [
+        (folder.path().join("nope.pem"), "nope.pem cannot be read: "),
+        (empty, "empty.pem has no certificates"),
+    ] {
+        let environment = [("AWS_CA_BUNDLE", file.to_str().unwrap()), ("RUST_BACKTRACE", "1")];
+        let Output { status, stderr, .. } = operator(folder.path(), &environment).output().unwrap();
+        let said = String::from_utf8(stderr).unwrap();
+        assert_eq!(status.code(), Some(1), "{said}");
+        assert!(said.contains(expected) && !said.contains("backtrace"), "{said}");
+    }
+}
+
 /// It waits for the API server, so AWS is configured.
 #[test]
 fn what_is_left_empty_or_is_for_other_sdks_is_no_obstacle() {

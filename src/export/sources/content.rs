@@ -114,6 +114,7 @@ fn without_key(why: InvalidPublicKey, text: &str) -> NoKey {
             .to_owned(),
         ),
         InvalidPublicKey::Private
+        | InvalidPublicKey::PrivateDer
         | InvalidPublicKey::PuTTY
         | InvalidPublicKey::Empty
         | InvalidPublicKey::Lines

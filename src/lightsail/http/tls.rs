@@ -29,10 +29,11 @@ pub(super) fn config(ca_bundle: Option<&Path>) -> anyhow::Result<Arc<ClientConfi
             roots.add_parsable_certificates(found.certs);
         }
         Some(file) => {
-            let unusable = || format!("AWS_CA_BUNDLE: {} has no certificates", file.display());
-            let certificates = CertificateDer::pem_file_iter(file).with_context(unusable)?;
+            let unread = || format!("AWS_CA_BUNDLE: {} cannot be read", file.display());
+            let certificates = CertificateDer::pem_file_iter(file).with_context(unread)?;
             roots.add_parsable_certificates(certificates.flatten());
-            anyhow::ensure!(!roots.is_empty(), unusable());
+            let file = file.display();
+            anyhow::ensure!(!roots.is_empty(), "AWS_CA_BUNDLE: {file} has no certificates");
         }
     }
     let provider = Arc::new(aws_lc_rs::default_provider());

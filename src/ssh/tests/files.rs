@@ -326,7 +326,7 @@ fn of_what_is_no_public_key_it_is_said_what_it_is() {
         }
     }
     let der = STANDARD.decode(&pkcs1).unwrap();
-    assert_eq!(PublicKey::parse_file(&der), Err(Why::Private), "DER");
+    assert_eq!(PublicKey::parse_file(&der), Err(Why::PrivateDer), "DER");
     assert_eq!(PrivateKey::parse_file(&der).map(drop), Err(InvalidPrivateKey::Der));
     let novel = vec![b'a'; 65_537];
     assert_eq!(PrivateKey::parse_file(&novel).map(drop), Err(InvalidPrivateKey::TooLong));

@@ -336,7 +336,7 @@ fn a_pkcs12_file_is_called_one_and_its_message_leads_to_its_key() {
             -inkey $KEY -passout pass:abcdef -out $KEY.p12");
     let bytes = std::fs::read(rsa.key.path().with_extension("p12")).unwrap();
     assert_eq!(PrivateKey::parse_file(&bytes).unwrap_err(), InvalidPrivateKey::Pkcs12);
-    assert_eq!(PublicKey::parse_file(&bytes).unwrap_err(), InvalidPublicKey::Private);
+    assert_eq!(PublicKey::parse_file(&bytes).unwrap_err(), InvalidPublicKey::PrivateDer);
     let pkcs12 = "openssl pkcs12 -in $KEY.p12 -password pass:abcdef -nocerts -nodes";
     let key = PrivateKey::parse(&rsa.sh(&format!("{pkcs12} | openssl pkey"))).unwrap();
     let public = PublicKey::parse(&rsa.line()).unwrap();

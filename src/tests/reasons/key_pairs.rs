@@ -11,8 +11,9 @@ use crate::lightsail::{Error, ErrorKind};
 use crate::secret::Rejection;
 use crate::ssh::{Form, InvalidPrivateKey, InvalidPublicKey};
 
-const PUBLIC: [InvalidPublicKey; 16] = [
+const PUBLIC: [InvalidPublicKey; 17] = [
     InvalidPublicKey::Private,
+    InvalidPublicKey::PrivateDer,
     InvalidPublicKey::PuTTY,
     InvalidPublicKey::Empty,
     InvalidPublicKey::Lines,
