@@ -42,6 +42,8 @@ pub(super) struct Memory {
     unlisted_until: Mutex<ByUid<Moment>>,
     /// Operations that objects have begun, until their status shows them.
     begun: Mutex<ByUid<Operation>>,
+    /// Objects whose last import or deletion failed, as long as they show that.
+    failed: Mutex<ByUid<()>>,
     /// Who is creating key pairs at the same time.
     pub(super) crowds: Mutex<Crowds>,
     /// Of objects that were found to be within the limit of their account and may be about
@@ -168,6 +170,21 @@ impl Memory {
         self.unlisted_until.lock().get(uid).copied()
     }
 
+    /// An import or deletion of the object with this uid failed.
+    pub(super) fn note_failure(&self, uid: &str) {
+        self.failed.lock().insert(uid, ());
+    }
+
+    /// The object with this uid shows something else.
+    pub(super) fn forget_failure(&self, uid: &str) {
+        self.failed.lock().remove(uid);
+    }
+
+    /// Whether the last import or deletion of the object with this uid failed.
+    pub(super) fn has_failed(&self, uid: &str) -> bool {
+        self.failed.lock().get(uid).is_some()
+    }
+
     /// The object with this uid has begun an operation.
     pub(super) fn note_begun(&self, uid: &str, operation: &Operation) {
         let mut begun = self.begun.lock();
@@ -226,6 +243,7 @@ impl Memory {
         self.imports.lock().remove(uid);
         self.note_shown(uid);
         self.note_unlisted(uid, None);
+        self.forget_failure(uid);
         self.within_limit.lock().remove(uid);
         self.missing.lock().remove(uid);
         self.crowds.lock().leave(uid, Moment::now());

@@ -142,8 +142,9 @@ impl KeyPairs {
         let action = run.reconcile().await;
         let ended = match &action {
             Err(Error::Gone) => Ended::Gone,
+            // The API server has just answered with the object.
+            Ok(_) | Err(Error::NotKept(_)) => Ended::There,
             Err(_) => Ended::Failed,
-            Ok(_) => Ended::There,
         };
         if run.is_left_behind(ended) {
             self.note_vanished(at, run.into_vanished());

@@ -68,7 +68,7 @@ pub(super) fn observed(
         namespace_terminating: None,
         was_acted_on: record::was_acted_on(object),
         stalled_for: record::stalled_for(object),
-        failed_with: record::failed_with(object),
+        failed_with: record::failed_with(object).filter(|_| memory.has_failed(&desired.uid)),
         edited: !record::is_current(object),
         list_at_hand: false,
         list_pages: 0,

@@ -115,7 +115,7 @@ fn was_deleted(status: &LightsailKeyPairStatus, last: Option<&Operation>) -> boo
     let made: Option<Timestamp> = status.created_at.as_ref().and_then(|made| made.parse().ok());
     let deletion = last.filter(|last| is_deletion(last) && last.succeeded());
     let deleted = deletion.and_then(Operation::created);
-    deleted.zip(made).is_some_and(|(deleted, made)| deleted >= made)
+    deleted.zip(made).is_some_and(|(deleted, made)| deleted > made)
 }
 
 fn intent(intent: &ImportIntent) -> Intent {

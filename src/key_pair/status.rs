@@ -184,11 +184,12 @@ pub(super) fn status(
         Some(Imported::Accepted(operation)) => Some(operation),
         Some(Imported::NameTaken) | None => None,
     };
-    // The type on record is the call's.
-    let type_ = before.last_operation.as_ref().and_then(|last| last.type_.clone());
+    // What is looked up is the one that was begun or is on record, whose type is the call's.
+    let begun = observed.begun.as_ref();
+    let type_ = begun.or(before.last_operation.as_ref()).and_then(|last| last.type_.clone());
     let read = observed.operation.found().map(|read| Operation { type_, ..read.clone() });
     // An import follows the deletion of what it replaces.
-    let all = [imported, observed.done.delete.as_ref(), observed.begun.as_ref(), read.as_ref()];
+    let all = [imported, observed.done.delete.as_ref(), read.as_ref(), begun];
     let last = all.into_iter().flatten().find(|operation| operation.id.is_some()).cloned();
     status.last_operation = last.or(before.last_operation.clone());
     let mut conditions =

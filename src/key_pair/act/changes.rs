@@ -49,6 +49,9 @@ impl Run<'_> {
             plan::answer_to_import(&outcome).map(|accepted| Sent { until: until(), accepted });
         self.note_sent(sent);
         self.observed.done.import_refused = sent.is_none();
+        if plan::import_failed(&outcome) {
+            self.memory.note_failure(&self.desired.uid);
+        }
         let imported = outcome?;
         if let Imported::Accepted(operation) = &imported {
             self.memory.note_begun(&self.desired.uid, operation);
@@ -211,6 +214,9 @@ impl Run<'_> {
         let answer = answer.await;
         // The reconciliation may be given up meanwhile, but then the process ends.
         self.note_deletion(plan::may_still_take_effect(&answer).then(until));
+        if plan::deletion_failed(&answer) {
+            self.memory.note_failure(&self.desired.uid);
+        }
         self.observed.done.delete = answer?;
         self.memory.note_unlisted(&self.desired.uid, None);
         if let Some(operation) = &self.observed.done.delete {

@@ -41,6 +41,9 @@ impl Run<'_> {
             objects::write_status(&self.ctx.api_server, &self.object, &status).await?;
         }
         self.memory.note_shown(&self.desired.uid);
+        if verdict.reason != Reason::OperationFailed {
+            self.memory.forget_failure(&self.desired.uid);
+        }
         let now = self.clocks.now();
         if let Some(seconds) = seconds_to_ready(&self.object, verdict.state, now) {
             self.ctx.metrics.became_ready("LightsailKeyPair", seconds);

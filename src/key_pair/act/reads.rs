@@ -8,6 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::Run;
 use crate::access::permission::{What, surely_refuses};
+use crate::api::Operation;
 use crate::clock::Moment;
 use crate::digest::Digest;
 use crate::engine::rows::Row;
@@ -66,6 +67,9 @@ impl Run<'_> {
 
     pub(super) async fn read_operation(&mut self, id: &str) {
         self.observed.operation = plan::looked_up(self.lightsail().find_operation(id).await);
+        if self.observed.operation.found().is_some_and(Operation::failed) {
+            self.memory.note_failure(&self.desired.uid);
+        }
     }
 
     pub(super) async fn find_windows_instances(&mut self) -> Result<(), Error> {

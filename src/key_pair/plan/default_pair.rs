@@ -64,17 +64,23 @@ fn missing(desired: &Desired, observed: &Observed, create_if_missing: bool) -> S
     if let Some(step) = unsettled_absence(observed) {
         return step;
     }
-    // A download is seldom allowed, and the key is written once a list shows whose it is.
-    if observed.unlisted_until.is_some_and(|until| until > observed.now) {
-        return Message::Creating.wait_longer(desired.interval);
-    }
     if !create_if_missing {
         return stalled(desired, &Message::DefaultMissing { region: &desired.region });
+    }
+    if let Some(step) = unlisted(desired, observed) {
+        return step;
     }
     if let Some(step) = deletion_of_former(observed) {
         return step;
     }
     if observed.finalizer == Finalizer::Missing { Step::AddFinalizer } else { Step::Download }
+}
+
+/// What comes while a list may not show a pair that was downloaded. A download is seldom allowed, so
+/// there is no second one before a list shows whose key it is.
+fn unlisted(desired: &Desired, observed: &Observed) -> Option<Step> {
+    let is_unlisted = observed.unlisted_until.is_some_and(|until| until > observed.now);
+    is_unlisted.then(|| Message::Creating.wait_longer(desired.interval))
 }
 
 /// What is asked of a deletion of the default pair.
@@ -129,6 +135,7 @@ pub(super) fn absent(
             let stays = kept_key::stays(desired, observed).filter(|_| !desired.goal.ends());
             let stays = stays.or_else(|| unsettled_absence(observed));
             let stays = stays.or_else(|| unanswered_download(observed));
+            let stays = stays.or_else(|| unlisted(desired, observed));
             stays.unwrap_or_else(|| gone(desired, observed))
         };
     };

@@ -9,6 +9,7 @@ use super::step::Step;
 use crate::access::Grant;
 use crate::api::Reason;
 use crate::api::key_pair::{DeletionPolicy, Origin};
+use crate::engine::action::Next;
 use crate::engine::{Lookup, State};
 use crate::ids::AccountId;
 use crate::key_pair::message::{Message, Release};
@@ -152,7 +153,9 @@ pub(super) fn follow_up(desired: &Desired, step: Step) -> Step {
             | Reason::AccountNotFound
             | Reason::AccountNotReady
     );
-    if verdict.state == State::Reconciling || is_mended_elsewhere {
+    let is_under_way =
+        verdict.state == State::Reconciling || matches!(verdict.next, Next::Meanwhile(_));
+    if is_under_way || is_mended_elsewhere {
         return Step::Pause { reason: verdict.reason, next: verdict.next };
     }
     let message = Message::Orphaned { name: &desired.name, why: &verdict.message };

@@ -6,6 +6,7 @@ use super::ending::{may_have_pair, release};
 use super::kept_key;
 use super::permission::RELEASE_WITHOUT_CALL;
 use super::step::Step;
+use crate::api::Operation;
 use crate::engine::Lookup;
 use crate::engine::account_rule::verdict_of;
 use crate::engine::action::Next;
@@ -137,6 +138,25 @@ fn keeps_still(desired: &Desired, observed: &Observed) -> bool {
 #[must_use]
 pub fn may_still_take_effect<T>(outcome: &lightsail::Result<T>) -> bool {
     outcome.as_ref().is_err_and(|error| !error.kind.proves_refusal())
+}
+
+/// Whether Lightsail says that an import failed.
+#[must_use]
+pub fn import_failed(outcome: &lightsail::Result<Imported>) -> bool {
+    match outcome {
+        Ok(Imported::Accepted(operation)) => operation.failed(),
+        Ok(Imported::NameTaken) => false,
+        Err(error) => error.kind == ErrorKind::OperationFailed,
+    }
+}
+
+/// Whether Lightsail says that a deletion failed.
+#[must_use]
+pub fn deletion_failed(outcome: &lightsail::Result<Option<Operation>>) -> bool {
+    match outcome {
+        Ok(operation) => operation.as_ref().is_some_and(Operation::failed),
+        Err(error) => error.kind == ErrorKind::OperationFailed,
+    }
 }
 
 /// What the answer to an import says: whether it was accepted, or `None` if it proves that the

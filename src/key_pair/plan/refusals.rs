@@ -91,7 +91,7 @@ pub(super) fn unsettled_absence(observed: &Observed) -> Option<Step> {
     let pause = left.max(SOON).min(observed.search_interval);
     let message =
         if recorded.deletion.is_some() { Message::Deleting } else { Message::NotListedYet };
-    (!left.is_zero()).then(|| message.wait(pause))
+    (!left.is_zero()).then(|| await_outcome(observed, &message, pause))
 }
 
 /// What comes of a deletion that was answered in this reconciliation.

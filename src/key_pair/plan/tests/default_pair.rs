@@ -417,6 +417,10 @@ fn a_default_pair_that_should_go() {
             o.pair = live(None);
             o.download_may_follow = Some(time("2026-11-24T12:00:30Z"));
         }, "Reconciling InProgress"),
+        ("nor while a list may not show what was downloaded", |d, o, key| {
+            may_go(d, o, key);
+            (o.pair, o.unlisted_until) = (live(None), Some(time("2026-11-24T12:00:30Z")));
+        }, "Reconciling InProgress"),
         ("it is when that is over", |d, o, key| {
             may_go(d, o, key);
             o.download_may_follow = Some(time(NOW));

@@ -36,13 +36,17 @@ fn i8_a_failure_is_shown_until_the_next_attempt_has_an_end() {
         observed.failed_with = Some(failure.to_owned());
         (Desired { goal: Goal::ObjectDeleted, ..desired() }, observed)
     };
-    let rows: [Case; 6] = [
+    let rows: [Case; 7] = [
         ("a deletion that was answered as under way", |_, o| {
             o.done.delete = Some(operation("a", "DeleteKeyPair", "Started"));
             o.pair = live(None);
         }),
         ("one that was begun before", |_, o| {
             o.recorded.deletion = Some(operation("a", "DeleteKeyPair", "Started"));
+        }),
+        ("one that was begun before, of a pair that was just made", |_, o| {
+            o.recorded.deletion = Some(operation("a", "DeleteKeyPair", "Started"));
+            (o.pair, o.settle_time) = (live(None), Duration::from_hours(1));
         }),
         ("one that was not answered", |_, o| o.deletion_may_follow = Some(time(LATER))),
         ("an import that was answered as under way", |d, o| {
@@ -74,6 +78,48 @@ fn i8_a_failure_is_shown_until_the_next_attempt_has_an_end() {
 }
 
 #[test]
+fn an_object_that_vanished_is_followed_up_until_the_attempt_has_an_end() {
+    check(|| {
+        let mut observed = observed();
+        unchanged(&mut observed);
+        observed.failed_with = Some("ImportKeyPair failed: Internal: a fault".to_owned());
+        (Desired { goal: Goal::ObjectVanished, ..desired() }, observed)
+    }, &[
+        ("a deletion", |_, o| {
+            o.recorded.deletion = Some(operation("a", "DeleteKeyPair", "Started"));
+        }, "Pause OperationFailed"),
+        ("an import", |_, o| {
+            o.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
+            (o.pair, o.sent) = (live(None), sent(LATER, true));
+        }, "Pause OperationFailed"),
+    ]);
+}
+
+#[test]
+fn only_what_changes_a_pair_counts_as_an_attempt() {
+    let failed = || Operation { status: Some("Failed".to_owned()), ..Operation::default() };
+    let error = |kind| crate::lightsail::Error::new(kind, "Code", "a message");
+    for (name, import, expected) in [
+        ("it failed", Ok(Imported::Accepted(failed())), true),
+        ("it is under way", Ok(Imported::Accepted(Operation::default())), false),
+        ("the name is taken", Ok(Imported::NameTaken), false),
+        ("the call failed", Err(error(ErrorKind::OperationFailed)), true),
+        ("nobody knows", Err(error(ErrorKind::Transient)), false),
+    ] {
+        assert_eq!(import_failed(&import), expected, "{name}");
+    }
+    for (name, deletion, expected) in [
+        ("it failed", Ok(Some(failed())), true),
+        ("it is under way", Ok(Some(Operation::default())), false),
+        ("it found none", Ok(None), false),
+        ("the call failed", Err(error(ErrorKind::OperationFailed)), true),
+        ("nobody knows", Err(error(ErrorKind::Transient)), false),
+    ] {
+        assert_eq!(deletion_failed(&deletion), expected, "{name}");
+    }
+}
+
+#[test]
 fn the_last_operation_is_the_one_that_was_begun_last() {
     let deletion = || Some(operation("d", "DeleteKeyPair", "Succeeded"));
     let import = |id: Option<&str>| {
@@ -85,13 +131,15 @@ fn the_last_operation_is_the_one_that_was_begun_last() {
     let read = || Lookup::Found(operation("r", "Generic", "Failed"));
     let (on_record, deleted) = (("r", "DeleteKeyPair"), ("d", "DeleteKeyPair"));
     let (imported, before) = (("i", "ImportKeyPair"), ("b", "ImportKeyPair"));
-    let begun = || Some(operation("b", "ImportKeyPair", "Succeeded"));
+    let begun = || Some(operation("b", "ImportKeyPair", "Started"));
+    let ended = || Lookup::Found(operation("b", "Generic", "Failed"));
     for (name, delete, import, begun, read, expected) in [
         ("none", None, None, None, none(), on_record),
         ("it was looked up", None, None, None, read(), on_record),
         ("a deletion", deletion(), None, None, none(), deleted),
         ("an import", None, import(Some("i")), None, none(), imported),
-        ("one that was not shown", None, None, begun(), read(), before),
+        ("one that was not shown", None, None, begun(), none(), before),
+        ("it was looked up, too", None, None, begun(), ended(), before),
         ("one after that", None, import(Some("i")), begun(), none(), imported),
         ("a pair was replaced", deletion(), import(Some("i")), None, read(), imported),
         ("without the id of the import", deletion(), import(None), None, none(), deleted),
@@ -112,5 +160,7 @@ fn the_last_operation_is_the_one_that_was_begun_last() {
         let last = status.last_operation.unwrap();
         let found = (last.id.as_deref().unwrap(), last.type_.as_deref().unwrap());
         assert_eq!(found, expected, "{name}");
+        let was_read = observed.operation.found().filter(|read| read.id == last.id);
+        assert_eq!(last.failed(), was_read.is_some(), "{name}: as it is now");
     }
 }
