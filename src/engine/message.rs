@@ -86,6 +86,7 @@ impl Message<'_> {
 }
 
 impl fmt::Display for Message<'_> {
+    #[expect(clippy::too_many_lines, reason = "an arm for each text")]
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OfOtherAccount { account, other, name: Some(name), way_out } => {

@@ -28,12 +28,12 @@ pub(super) fn last_start(desired: &Desired, observed: &Observed) -> Timestamp {
 
 /// The verdict about what keeps a reset from its call, of which nothing was reset, in words that
 /// stay the same: the start on record, and not as this process knows it.
-pub(super) fn not_yet(desired: &Desired, observed: &Observed, verdict: Verdict) -> Verdict {
+pub(super) fn not_yet(desired: &Desired, observed: &Observed, mut verdict: Verdict) -> Verdict {
     let start = observed.status.start_time.as_ref().map(|start| later(start.0, desired.deadline));
     let until = start.map_or(desired.not_after, |end| end.min(desired.not_after));
     let message = Message::NotYet { reason: verdict.reason, why: &verdict.message, until };
-    let message = message.to_string();
-    in_time(observed, last_start(desired, observed), Verdict { message, ..verdict })
+    verdict.message = message.to_string();
+    in_time(observed, last_start(desired, observed), verdict)
 }
 
 /// The verdict with a reconciliation no later than when time is up, so that this is reported when

@@ -444,7 +444,7 @@ fn the_default_key_pair_is_granted_by_itself() {
     ]);
 }
 
-fn error(kind: ErrorKind) -> lightsail::Error {
+pub(super) fn error(kind: ErrorKind) -> lightsail::Error {
     let message = "User: arn:aws:sts::123456789012:assumed-role/secret-name is not authorized";
     lightsail::Error { code: "AccessDeniedException".to_owned(), message: message.to_owned(),
         ..lightsail::Error::of_kind(kind) }

@@ -1,6 +1,7 @@
 //! The operations of Lightsail that an object has begun: which one the status shows, and what is
 //! said of one that failed.
 
+use super::accounts::error;
 use super::*;
 use crate::api::Reason;
 use crate::engine::action::Next;
@@ -98,7 +99,6 @@ fn an_object_that_vanished_is_followed_up_until_the_attempt_has_an_end() {
 #[test]
 fn only_what_changes_a_pair_counts_as_an_attempt() {
     let failed = || Operation { status: Some("Failed".to_owned()), ..Operation::default() };
-    let error = |kind| crate::lightsail::Error::new(kind, "Code", "a message");
     for (name, import, expected) in [
         ("it failed", Ok(Imported::Accepted(failed())), true),
         ("it is under way", Ok(Imported::Accepted(Operation::default())), false),
