@@ -328,7 +328,7 @@ impl Metrics {
         self.unreadable.get_or_create(&KindLabels { kind: kind.to_owned() }).set(gauge(count));
     }
 
-    /// How many objects vanished with their finalizer and are still to be followed up.
+    /// How many objects vanished despite their finalizer and are still to be followed up.
     pub fn set_vanished(&self, kind: &str, count: usize) {
         self.vanished.get_or_create(&KindLabels { kind: kind.to_owned() }).set(gauge(count));
     }

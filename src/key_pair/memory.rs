@@ -1,5 +1,5 @@
 //! What is remembered of key pair objects between reconciliations. Losing it costs time, never
-//! safety; only an object that vanished with its finalizer is then not followed up any more.
+//! safety; only an object that vanished despite its finalizer is then not followed up any more.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -58,7 +58,7 @@ pub(super) struct Memory {
     pub(super) missing: Mutex<ByUid<(Digest<SourceRef>, Moment)>>,
     /// Which pairs of a shared list no object manages.
     pub(super) without_object: Mutex<HashMap<Scope, WithoutObject>>,
-    /// Objects that vanished with their finalizer and are to be followed up.
+    /// Objects that vanished despite their finalizer and are to be followed up.
     pub(super) vanished: Mutex<HashMap<ObjectRef, Vanished>>,
 }
 
@@ -86,7 +86,7 @@ impl WithoutObject {
     }
 }
 
-/// An object that vanished with its finalizer.
+/// An object that vanished despite its finalizer.
 #[derive(Debug)]
 pub(super) struct Vanished {
     pub(super) object: LightsailKeyPair,

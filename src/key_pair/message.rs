@@ -234,7 +234,7 @@ impl fmt::Display for Message<'_> {
                  if that takes too long, see the Ready condition of the other object"
             ),
             Self::PredecessorFirst => to.write_str(
-                "an earlier object with this name disappeared despite its finalizer; the operator \
+                "an earlier object with this name vanished despite its finalizer; the operator \
                  first deletes or releases the key pair of that object",
             ),
             Self::Deleting => to.write_str("Lightsail is deleting the key pair"),

@@ -180,8 +180,8 @@ impl KeyPairs {
         Ok(Action::shows(Reason::UnsupportedObject, Next::Change))
     }
 
-    /// Does what the deletion of an object asks for that vanished with its finalizer. `None` once
-    /// there is nothing to follow up any more.
+    /// Does what the deletion of an object asks for that vanished despite its finalizer. `None`
+    /// once there is nothing to follow up any more.
     async fn follow_up(
         &self,
         at: &ObjectRef,
@@ -226,7 +226,7 @@ impl KeyPairs {
             tracing::warn!(
                 namespace,
                 object,
-                "an object disappeared despite its finalizer; the operator deletes or releases \
+                "an object vanished despite its finalizer; the operator deletes or releases \
                  its key pair"
             );
         }

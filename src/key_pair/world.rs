@@ -186,7 +186,7 @@ pub enum Goal {
     Absent,
     /// The object is being deleted.
     ObjectDeleted,
-    /// The object is gone with its finalizer: the operator still carries out its deletion policy.
+    /// The object vanished despite its finalizer; the operator still follows its deletion policy.
     ObjectVanished,
 }
 

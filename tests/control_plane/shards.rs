@@ -161,7 +161,7 @@ async fn an_object_moves_and_is_deleted_before_its_import_takes_effect() {
 }
 
 /// An object changes its operator and is released there, before the old operator sees any of that.
-/// To the old one it is an object that vanished with its finalizer; it leaves the pair alone.
+/// To the old one it is an object that vanished despite its finalizer; it leaves the pair alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_that_slept_does_not_follow_up_what_moved() {
     let bed = Bed::new("move-asleep").await;

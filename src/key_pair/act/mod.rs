@@ -251,7 +251,7 @@ impl<'a> Run<'a> {
                 return Ok(Some(Action::gone()));
             }
             Step::EndFollowUp { reason, message } => {
-                tracing::warn!(%reason, "an object disappeared despite its finalizer: \
+                tracing::warn!(%reason, "an object vanished despite its finalizer: \
                                          {message}");
                 self.ctx.metrics.vanished_ended("LightsailKeyPair", &reason.to_string());
                 self.publish_event(Severity::Warning, reason, &message).await;

@@ -93,7 +93,7 @@ fn a_release_never_waits_for_lightsail() {
 
 #[test]
 fn an_object_that_vanished_is_followed_until_its_pair_is_dealt_with() {
-    /// The object is gone with its finalizer, and its pair is there.
+    /// The object vanished despite its finalizer, and its pair is there.
     fn vanished() -> (Desired, Observed) {
         let (mut desired, mut observed) = (desired(), observed());
         unchanged(&mut observed);
@@ -134,7 +134,7 @@ fn an_object_that_vanished_is_followed_until_its_pair_is_dealt_with() {
     let of_intent = Recorded { intent: intent(FIRST), ..Recorded::default() };
     let of_nothing = Recorded::default();
     for (name, recorded, has_finalizer, is_deleting, acts, expected) in [
-        ("one that vanished with its finalizer", &of_arn, true, false, true, true),
+        ("one that vanished despite its finalizer", &of_arn, true, false, true, true),
         ("and may have a pair", &of_intent, true, false, true, true),
         ("one that was deleted as it should be", &of_arn, true, true, true, false),
         ("one that never had a pair", &of_nothing, true, false, true, false),

@@ -63,7 +63,7 @@ impl fmt::Display for Event {
             Self::Restore { place } => {
                 write!(out, "object {place} is replaced by a copy of itself without status")
             }
-            Self::Vanish { place } => write!(out, "object {place} vanishes with its finalizer"),
+            Self::Vanish { place } => write!(out, "object {place} vanishes despite its finalizer"),
             Self::Import { key } => write!(out, "somebody else imports key {key:?}"),
             Self::DeletePair => out.write_str("somebody else deletes the pair"),
             Self::Retag { tag } => write!(out, "somebody else sets the owner tag {tag:?}"),

@@ -49,7 +49,7 @@ pub(super) enum May {
     StripFinalizer,
     /// The object comes back from a backup, without its status and with another uid.
     Restore,
-    /// The object vanishes with its finalizer, as its deletion was under way when that was added.
+    /// The object vanishes despite its finalizer, which was added while the deletion was under way.
     Vanish,
     /// Others import a pair of this name.
     Import,
