@@ -103,12 +103,12 @@ async fn a_hook_waits_for_the_reset_and_nothing_is_out_of_sync() {
     objects.extend(reset_and_hook());
 
     let first = Sync::start(&bed, &objects).await;
-    bed.wait("web-1-2026-11-24", "applied", |_: &HostKeyReset| true).await;
+    bed.wait("web-1-2026-11-26", "applied", |_: &HostKeyReset| true).await;
     let _operator = bed.start().await;
     let report = first.end().await;
     assert_eq!(report["phase"], "Succeeded", "{report:#}");
     assert_eq!(report["outOfSync"], json!([]), "without any ignoreDifferences");
-    let reset: HostKeyReset = bed.api().get("web-1-2026-11-24").await.unwrap();
+    let reset: HostKeyReset = bed.api().get("web-1-2026-11-26").await.unwrap();
     assert_eq!(ready_reason(&reset), "OperationSucceeded");
     let hooks: Api<ConfigMap> = Api::namespaced(bed.cluster.client(), &bed.namespace);
     let hook = hooks.get(HOOK).await.unwrap();
@@ -136,7 +136,7 @@ async fn a_hook_waits_for_the_reset_and_nothing_is_out_of_sync() {
         ("Downloaded", None)
     );
     assert_ne!(hooks.get(HOOK).await.unwrap().uid(), hook.uid());
-    let again: HostKeyReset = bed.api().get("web-1-2026-11-24").await.unwrap();
+    let again: HostKeyReset = bed.api().get("web-1-2026-11-26").await.unwrap();
     assert_eq!((again.uid(), bed.calls("DeleteKnownHostKeys")), (reset.uid(), 1));
 }
 

@@ -171,6 +171,37 @@ fn blocks_are_what_they_are_called() {
     assert!(count > 50, "{count} blocks");
 }
 
+/// Nobody can change a reset, so a reader who applies two examples with the same name gets an error
+/// if they differ.
+#[test]
+fn resets_with_the_same_name_are_the_same_on_all_pages() {
+    let mut texts: Vec<(String, String)> = Vec::new();
+    for page in pages() {
+        let of_page = blocks(&read(&page)).into_iter().filter(|block| block.info == "yaml");
+        texts.extend(of_page.map(|block| (page.display().to_string(), block.text)));
+    }
+    for entry in std::fs::read_dir(root().join("deploy/samples")).unwrap() {
+        let path = entry.unwrap().path();
+        texts.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
+    }
+    let (mut specs, mut places) = (BTreeMap::new(), 0);
+    for (place, text) in texts {
+        for document in serde_yaml_ng::Deserializer::from_str(&text) {
+            let object = serde_json::Value::deserialize(document).unwrap();
+            if object["kind"] != "HostKeyReset" {
+                continue;
+            }
+            let namespace = object["metadata"]["namespace"].as_str().unwrap_or("default");
+            let at = format!("{namespace}/{}", object["metadata"]["name"]);
+            let spec = object["spec"].clone();
+            let (first, there) = specs.entry(at).or_insert((place.clone(), spec.clone()));
+            assert_eq!(*there, spec, "in {first} and in {place}");
+            places += 1;
+        }
+    }
+    assert!(places > specs.len() && specs.len() > 2, "{places} places");
+}
+
 /// Each word has one row in one of the tables, and no row is for a word that is not there.
 #[test]
 fn every_reason_has_an_entry_in_the_troubleshooting_page() {
