@@ -5,6 +5,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use kube::api::ListParams;
+use lightsail_operator::api::LightsailKeyPair;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use testbed::cluster::{Cluster, Output};
@@ -245,6 +247,8 @@ async fn the_readme_can_be_followed() {
         }
     }
     assert!(ran >= 6 && compared == 1, "{ran} commands, {compared} outputs");
+    let pairs = bed.api::<LightsailKeyPair>().list(&ListParams::default()).await.unwrap();
+    assert!(pairs.items.len() > 2 && pairs.iter().all(|pair| !pair.spec.suspend), "{pairs:?}");
 }
 
 /// The part of `docs/operations.md` about the end, on a control plane of its own, since it is about
