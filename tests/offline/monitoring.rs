@@ -233,6 +233,48 @@ fn queries_of_the_page_can_be_parsed() {
     promtool(&["check", "rules"], &file);
 }
 
+/// The series of an error begins with the first such error.
+#[test]
+fn the_first_error_is_found() {
+    let page = read(PAGE);
+    let part = page.split("\nErrors from Lightsail").nth(1).unwrap();
+    let query = part.split("```promql\n").nth(1).unwrap().split("```").next().unwrap();
+    let series = |code: &str| {
+        let labels = format!(r#"operation="ImportKeyPair", region="eu-west-1", code="{code}""#);
+        format!("lightsail_operator_lightsail_requests_total{{{labels}}}")
+    };
+    // Of the old series, one grows no more, and the other one does.
+    let values =
+        [("OK", "1+1x300"), ("First", "_x200 1x100"), ("Old", "7x300"), ("Again", "7x200 8x100")];
+    let input_series: Vec<Value> = values
+        .iter()
+        .map(|(code, values)| json!({ "series": series(code), "values": values }))
+        .collect();
+    let is_found = |minute: u32, codes: &[&str]| {
+        let sample = |code: &&str| {
+            let labels = series(code).replace("lightsail_operator_lightsail_requests_total", "");
+            json!({ "labels": labels, "value": 1 })
+        };
+        let samples: Vec<Value> = codes.iter().map(sample).collect();
+        let eval_time = format!("{minute}m");
+        json!({ "expr": format!("round({query})"), "eval_time": eval_time, "exp_samples": samples })
+    };
+    let queries = [
+        is_found(199, &[]),
+        is_found(200, &["First"]),
+        is_found(201, &["First", "Again"]),
+        is_found(250, &["First", "Again"]),
+        is_found(290, &[]),
+    ];
+    let test = json!({
+        "interval": "1m", "input_series": input_series, "promql_expr_test": queries,
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("first.yaml");
+    std::fs::write(&file, json!({ "tests": [test] }).to_string()).unwrap();
+    promtool(&["test", "rules"], &file);
+}
+
 /// Debian's Prometheus is built without Kubernetes' discovery, so that part is only parsed.
 #[test]
 fn prometheus_takes_the_settings_of_the_page() {
