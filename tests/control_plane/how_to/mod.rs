@@ -9,7 +9,7 @@ use testbed::cluster::Output;
 use testbed::simulator::NewInstance;
 
 use self::reader::{AWS, Reader};
-use crate::bed::{Bed, REGION, is_ready, public_half, ready_reason, reset};
+use crate::bed::{Bed, REGION, is_ready, public_half, ready_reason, reset, wait_for};
 
 mod install;
 pub(crate) mod reader;
@@ -129,7 +129,7 @@ async fn a_policy_limits_what_a_namespace_may_ask_for() {
     bed.create::<LightsailKeyPair>("before", &generated).await;
     bed.wait_ready::<LightsailKeyPair>("before", "Generated").await;
     let mut reader = Reader::new(bed, "admission-policies.md");
-    reader.follow().await;
+    reader.follow_until("error: failed to create secret").await;
     let Reader { bed, .. } = &reader;
     let with = |mut spec: Value, field: &str, value: Value| {
         spec[field] = value;
@@ -161,6 +161,12 @@ async fn a_policy_limits_what_a_namespace_may_ask_for() {
     bed.delete::<LightsailKeyPair>("before").await;
     bed.wait_gone::<LightsailKeyPair>("before").await;
     assert_eq!(bed.region.find_key_pair("before"), None);
+    // The limits are removed, from the namespace and then from the cluster.
+    reader.follow_until("kubectl label namespace team-a lightsail.example.com/limited-").await;
+    let Reader { bed, .. } = &reader;
+    let is_accepted = async || bed.try_create::<HostKeyReset>("unlimited", &reset()).await.is_ok();
+    wait_for("a reset without a prefix", is_accepted).await;
+    reader.follow_until("kubectl delete -f limits.yaml").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
