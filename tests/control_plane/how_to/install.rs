@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -18,7 +19,7 @@ use crate::bed::{ACCOUNT, Bed, REGION, wait_for, wait_metric};
 use crate::credential_servers::{CredentialServer, TOKEN};
 use crate::credentials::web_identity_token;
 use crate::docs::{CHART, chart, documents};
-use crate::markdown::root;
+use crate::markdown::{blocks, read, root};
 use crate::network_servers::{HOST, Proxy, behind_tls};
 use crate::networks::simulator_address;
 
@@ -61,6 +62,11 @@ async fn environment(reader: &Reader) -> Vec<(String, String)> {
     let secrets: Api<Secret> = Api::namespaced(reader.bed.cluster.client(), NAMESPACE);
     let container = &rendered(reader, "Deployment")["spec"]["template"]["spec"]["containers"][0];
     let mut all = Vec::new();
+    for source in container["envFrom"].as_array().into_iter().flatten() {
+        let secret = source["secretRef"]["name"].as_str().unwrap();
+        let values = secrets.get(secret).await.unwrap().data.unwrap().into_iter();
+        all.extend(values.map(|(name, value)| (name, String::from_utf8(value.0).unwrap())));
+    }
     for variable in container["env"].as_array().unwrap() {
         let name = variable["name"].as_str().unwrap().to_owned();
         let from = &variable["valueFrom"]["secretKeyRef"];
@@ -211,6 +217,59 @@ async fn an_access_key_in_a_secret_which_is_replaced() {
     let is_read =
         async || reader.bed.calls("GetKeyPairs") + reader.bed.calls("GetKeyPair") > before;
     wait_for("a read with the second key", is_read).await;
+}
+
+/// Builds the overlay, and has the API server check it: applied, it would change what other tests
+/// use.
+const KUSTOMIZE: &str = r#"if [[ $* == *"--kustomize ." ]]; then
+  @KUBECTL@ kustomize . > rendered.yaml
+  exec @KUBECTL@ apply --server-side --dry-run=server -f rendered.yaml
+fi
+exec @KUBECTL@ "$@""#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_helm() {
+    const PAGE: &str = "without-helm.md";
+    let bed = Bed::new("kustomize").await;
+    let options = bed.options(None).await;
+    let kubectl = bed.cluster.tools().join("kubectl").display().to_string();
+    let mut reader = Reader::new(bed, PAGE);
+    reader.program("kubectl", &KUSTOMIZE.replace("@KUBECTL@", &kubectl));
+    reader.reads("../lightsail-operator/", "checkout/");
+    let of_checkout = "deploy/base crds charts/lightsail-operator";
+    let root = root().display();
+    let copy = format!("mkdir checkout; (cd {root}; tar -c {of_checkout}) | tar -x -C checkout");
+    assert!(reader.sh(&copy).await.success);
+    // Another page has a Secret of that name.
+    let name = "lightsail-aws-of-kustomize";
+    reader.reads("lightsail-aws", name);
+    let keys = options.environment.iter().filter(|(name, _)| name.contains("ACCESS_KEY"));
+    let lines: Vec<_> = keys.map(|(name, value)| format!("{name}={value}")).collect();
+    reader.write("aws.env", &lines.join("\n"));
+    let create =
+        format!("kubectl create secret generic {name} -n {NAMESPACE} --from-env-file aws.env");
+    assert!(reader.sh(&create).await.success);
+
+    reader.follow_until("kubectl apply --server-side --kustomize .").await;
+    let container = &rendered(&reader, "Deployment")["spec"]["template"]["spec"]["containers"][0];
+    let image = format!("registry.example.com/lightsail-operator:{}", env!("CARGO_PKG_VERSION"));
+    assert_eq!(container["image"], image);
+    assert!(!reader.read("rendered.yaml").contains("/OWNER/"));
+    let _operator = start(&reader, &options, &[]).await;
+    reader.follow().await;
+
+    // With IRSA, a patch is another one.
+    let fragment = blocks(&read(&Path::new("docs/how-to").join(PAGE)));
+    let fragment = &fragment.iter().find(|block| block.info == "yaml fragment").unwrap().text;
+    let mut overlay = documents(&reader.read("kustomization.yaml")).remove(0);
+    overlay["patches"][1] = documents(fragment)[0]["patches"][0].clone();
+    reader.write("kustomization.yaml", &overlay.to_string());
+    assert!(reader.sh("kubectl apply --server-side --kustomize .").await.success);
+    let annotations = &rendered(&reader, "ServiceAccount")["metadata"]["annotations"];
+    let role = format!("arn:aws:iam::{ACCOUNT}:role/{NAMESPACE}");
+    assert_eq!(annotations["eks.amazonaws.com/role-arn"], role);
+    let container = &rendered(&reader, "Deployment")["spec"]["template"]["spec"]["containers"][0];
+    assert!(container["envFrom"].is_null(), "{container}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
