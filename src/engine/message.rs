@@ -86,7 +86,6 @@ impl Message<'_> {
 }
 
 impl fmt::Display for Message<'_> {
-    #[expect(clippy::too_many_lines, reason = "an arm for each text")]
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OfOtherAccount { account, other, name: Some(name), way_out } => {
@@ -117,20 +116,7 @@ impl fmt::Display for Message<'_> {
             }
             Self::NoAccess { why, way_out } => {
                 match why {
-                    Refused::Required { is_reset } => {
-                        let change = if *is_reset {
-                            "create a new HostKeyReset with the spec.accountRef.name of one"
-                        } else {
-                            "set spec.accountRef.name to one"
-                        };
-                        write!(
-                            to,
-                            "this cluster has LightsailAccounts, so every object must refer to \
-                             one; {change} that allows this namespace, or ask whoever runs the \
-                             operator to let the namespace do without \
-                             (--unscoped-namespace; accounts.unscopedNamespaces in the chart)"
-                        )
-                    }
+                    Refused::Required { is_reset } => required(to, *is_reset),
                     Refused::NotFound(name) => write!(
                         to,
                         "the LightsailAccount {name} does not exist, or does not allow this \
@@ -196,6 +182,20 @@ impl fmt::Display for Message<'_> {
             ),
         }
     }
+}
+
+fn required(to: &mut fmt::Formatter<'_>, is_reset: bool) -> fmt::Result {
+    let change = if is_reset {
+        "create a new HostKeyReset with the spec.accountRef.name of one"
+    } else {
+        "set spec.accountRef.name to one"
+    };
+    write!(
+        to,
+        "this cluster has LightsailAccounts, so every object must refer to one; {change} that \
+         allows this namespace, or ask whoever runs the operator to let the namespace do without \
+         (--unscoped-namespace; accounts.unscopedNamespaces in the chart)"
+    )
 }
 
 fn or(to: &mut fmt::Formatter<'_>, way_out: Option<&str>) -> fmt::Result {
