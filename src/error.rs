@@ -26,8 +26,8 @@ pub enum Error {
     /// may be a Secret.
     #[error("the Kubernetes API server sent something that is not a {0}")]
     Unreadable(&'static str),
-    /// The API server accepted a field of the object, and a policy or a webhook removed it without a
-    /// word, or the CRD does not know it. A person must act.
+    /// The API server accepted a field of the object, and a policy or a webhook removed it without
+    /// a word, or the CRD does not know it. A person must act.
     #[error("the Kubernetes API server does not keep {0}")]
     NotKept(&'static str),
     /// The API server does not let the operator read or write a Secret. A person must act.

@@ -76,8 +76,8 @@ fn missing(desired: &Desired, observed: &Observed, create_if_missing: bool) -> S
     if observed.finalizer == Finalizer::Missing { Step::AddFinalizer } else { Step::Download }
 }
 
-/// What comes while a list may not show a pair that was downloaded. A download is seldom allowed, so
-/// there is no second one before a list shows whose key it is.
+/// What comes while a list may not show a pair that was downloaded. A download is seldom allowed,
+/// so there is no second one before a list shows whose key it is.
 fn unlisted(desired: &Desired, observed: &Observed) -> Option<Step> {
     let is_unlisted = observed.unlisted_until.is_some_and(|until| until > observed.now);
     is_unlisted.then(|| Message::Creating.wait_longer(desired.interval))

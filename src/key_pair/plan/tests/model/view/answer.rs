@@ -58,7 +58,11 @@ impl Plans {
 
     /// What the plan that ships says to this run. It is asked once for each that differs in what it
     /// sees.
-    pub(in crate::key_pair::plan::tests::model) fn decide(&mut self, place: usize, run: &Run) -> Decision {
+    pub(in crate::key_pair::plan::tests::model) fn decide(
+        &mut self,
+        place: usize,
+        run: &Run,
+    ) -> Decision {
         let run = &Run { outdated: false, secret_outdated: false, ..*run };
         let hash = hash_of(&(place, run));
         if let Some(decision) = self.decisions.get(&hash) {
