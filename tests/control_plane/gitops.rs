@@ -274,7 +274,8 @@ async fn a_reset_is_complete_for_those_who_wait_when_it_is_and_not_before() {
         status: 403,
     };
     bed.region.add_fault(Fault::new("GetInstance", denied).on("web-4"));
-    bed.create::<HostKeyReset>("web-4", &with("web-4", &json!({}))).await;
+    let in_time = json!({ "notAfter": "2099-01-01T00:00:00Z" });
+    bed.create::<HostKeyReset>("web-4", &with("web-4", &in_time)).await;
     bed.wait_stalled::<HostKeyReset>("web-4", "AccessDenied").await;
     all.push(bed.seen::<HostKeyReset>("web-4", "stalled", FAILED).await);
 
