@@ -68,7 +68,10 @@ pub(super) fn observed(
         namespace_terminating: None,
         was_acted_on: record::was_acted_on(object),
         stalled_for: record::stalled_for(object),
-        failed_with: record::failed_with(object).filter(|_| memory.has_failed(&desired.uid)),
+        failed_with: record::failed_with(object).filter(|_| {
+            // A process before this one may have seen it fail.
+            memory.has_failed(&desired.uid) || ctx.leads_for() < window
+        }),
         edited: !record::is_current(object),
         list_at_hand: false,
         list_pages: 0,

@@ -84,7 +84,14 @@ impl Fingerprints {
     }
 }
 
-/// A form in which Lightsail prints fingerprints. Two of the same form can be compared as they are.
+/// Whether somebody wrote down this fingerprint, in which hexadecimal digits have any case.
+#[must_use]
+pub fn is_written(listed: &str, written: &str) -> bool {
+    let is_hex = is_colon_hex(written, 16) || is_colon_hex(written, 20);
+    listed == written || (is_hex && listed.eq_ignore_ascii_case(written))
+}
+
+/// A form in which Lightsail prints fingerprints. Two of the same form can be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// 16 pairs of hexadecimal digits, with colons.
@@ -104,9 +111,9 @@ impl Form {
     #[must_use]
     pub fn of(written: &str) -> Self {
         let is_padded = |base64: &str| base64.len() == 44 && sha256(base64).is_some();
-        if is_lower_hex(written, 16) {
+        if is_colon_hex(written, 16) {
             Self::Md5
-        } else if is_lower_hex(written, 20) {
+        } else if is_colon_hex(written, 20) {
             Self::Sha1
         } else if written.strip_prefix("SHA256:").and_then(sha256).is_some() {
             Self::Sha256
@@ -116,10 +123,6 @@ impl Form {
             Self::Other
         }
     }
-}
-
-fn is_lower_hex(text: &str, pairs: usize) -> bool {
-    is_colon_hex(text, pairs) && !text.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
 /// The bytes that a fingerprint stands for. Its length tells which digest it is.

@@ -15,7 +15,7 @@ mod rsa_key;
 
 pub(crate) use forms::decode;
 
-pub use fingerprint::{Fingerprints, Form, Match};
+pub use fingerprint::{Fingerprints, Form, Match, is_written};
 pub use generate::{GenerationFailed, generate};
 pub use invalid::{InvalidPrivateKey, InvalidPublicKey};
 pub use private_key::PrivateKey;

@@ -26,11 +26,16 @@ pub(super) fn last_start(desired: &Desired, observed: &Observed) -> Timestamp {
         .map_or(desired.not_after, |deadline| deadline.min(desired.not_after))
 }
 
+/// The deadline by the start on record, which is the same in each message.
+pub(super) fn deadline_on_record(desired: &Desired, observed: &Observed) -> Option<Timestamp> {
+    observed.status.start_time.as_ref().map(|start| later(start.0, desired.deadline))
+}
+
 /// The verdict about what keeps a reset from its call, of which nothing was reset, in words that
 /// stay the same: the start on record, and not as this process knows it.
 pub(super) fn not_yet(desired: &Desired, observed: &Observed, mut verdict: Verdict) -> Verdict {
-    let start = observed.status.start_time.as_ref().map(|start| later(start.0, desired.deadline));
-    let until = start.map_or(desired.not_after, |end| end.min(desired.not_after));
+    let until = deadline_on_record(desired, observed)
+        .map_or(desired.not_after, |end| end.min(desired.not_after));
     let message = Message::NotYet { reason: verdict.reason, why: &verdict.message, until };
     verdict.message = message.to_string();
     in_time(observed, last_start(desired, observed), verdict)

@@ -235,7 +235,11 @@ fn unanswered_download(observed: &Observed) -> Option<Step> {
     let of_predecessor = Some(observed.predecessors_may_act).filter(|_| !observed.was_acted_on);
     let until = observed.download_may_follow.max(of_predecessor);
     let until = until.filter(|until| *until > observed.now)?;
-    Some(wait_until(observed, until, &Message::DownloadMayFollow))
+    // What else keeps the pair from being deleted is shown until it is known again.
+    Some(match (wait_until(observed, until, &Message::DownloadMayFollow), observed.stalled_for) {
+        (Step::Finish(verdict), Some(reason)) => Step::Pause { reason, next: verdict.next },
+        (step, _) => step,
+    })
 }
 
 fn no_windows_instance_needs_it(deletion: &Deletion<'_>) -> Option<Step> {

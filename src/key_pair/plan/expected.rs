@@ -12,7 +12,7 @@ use crate::ids::Fingerprint;
 use crate::key_pair::message::{Message, NotDeleted};
 use crate::key_pair::world::{Desired, DesiredPair, ImportedKey, Observed};
 use crate::lightsail::KeyPair;
-use crate::ssh::{Fingerprints, Form, Match};
+use crate::ssh::{Fingerprints, Form, Match, is_written};
 
 /// What `spec.expectedFingerprint` says about a pair.
 pub(super) enum Named<'a> {
@@ -28,7 +28,8 @@ pub(super) enum Named<'a> {
 
 pub(super) fn named<'a>(desired: &'a Desired, observed: &Observed, pair: &KeyPair) -> Named<'a> {
     let Some(expected) = &desired.expected_fingerprint else { return Named::Unset };
-    if pair.fingerprint.as_ref() == Some(expected) {
+    let is_it = |listed: &Fingerprint| is_written(listed.as_str(), expected.as_str());
+    if pair.fingerprint.as_ref().is_some_and(is_it) {
         return Named::Same;
     }
     if let Some(step) = unread_key(desired, observed) {

@@ -200,8 +200,17 @@ fn a_fingerprint_is_known_in_each_form_that_people_write_down() {
     }
     let forms = [&*listed, &*sha1, &*sha256, &*md5, "", &listed.to_uppercase(), &bare(&listed)];
     let other = Form::Other;
-    let expected = [Form::Md5, Form::Sha1, Form::Sha256, other, other, other, other];
+    let expected = [Form::Md5, Form::Sha1, Form::Sha256, other, other, Form::Md5, other];
     assert_eq!(forms.map(Form::of), expected);
+    for (written, expected) in [
+        (&*listed, true),
+        (&*listed.to_uppercase(), true),
+        (&*sha1, false),
+        (&*bare(&listed), false),
+    ] {
+        assert_eq!(is_written(&listed, written), expected, "{written}");
+    }
+    assert!(is_written(&sha256, &sha256) && !is_written(&sha256, &sha256.to_uppercase()));
 }
 
 #[test]

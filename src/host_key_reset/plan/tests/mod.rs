@@ -327,6 +327,17 @@ fn the_end_says_what_the_last_trouble_was() {
 }
 
 #[test]
+fn a_deadline_is_told_by_the_start_on_record() {
+    let (mut desired, mut observed) = (desired(), observed());
+    desired.deadline = SignedDuration::from_secs(30);
+    observed.status.start_time = Some(Time(time("2026-11-24T11:59:00Z")));
+    // As this process knows it, by another clock.
+    observed.started = Some(time("2026-11-24T11:59:00.00000001Z"));
+    let Step::End(end) = plan(&desired, &observed) else { panic!("it is over") };
+    assert!(end.message.contains("ran out at 2026-11-24T11:59:30Z"), "{}", end.message);
+}
+
+#[test]
 fn the_intent_remembers_the_newest_operation_of_the_kind() {
     let mut observed = observed();
     found(&mut observed);

@@ -67,8 +67,13 @@ fn whether_it_may_use_the_account_comes_before_all_else() {
          "Stalled AccountNotReady"),
         ("a finalizer, which users can set, makes no difference",
          |_, o| { is_deleting(o); o.finalizer = Finalizer::Old; }, "Stalled AccountNotReady"),
-        ("it serves those that it has",
-         |_, o| { is_deleting(o); o.recorded.account = Some("123456789012".into()); }, "Read pair"),
+        ("nor does it that the account was looked up",
+         |_, o| { is_deleting(o); o.recorded.account = Some("123456789012".into()); },
+         "Stalled AccountNotReady"),
+        ("it serves those that have a pair in it", |_, o| {
+            is_deleting(o);
+            (o.finalizer, o.recorded) = (Finalizer::Old, recorded(&pair(FIRST), Origin::Imported));
+        }, "Read pair"),
         ("and the deletion of all", |d, o| {
             is_deleting(o);
             o.finalizer = Finalizer::Old;

@@ -1,7 +1,7 @@
 //! The rows of the default pair.
 
 use super::*;
-use crate::api::LightsailKeyPair;
+use crate::api::{LightsailKeyPair, Reason};
 use crate::key_pair::{record, status};
 use crate::lightsail::Downloaded;
 
@@ -412,6 +412,11 @@ fn a_default_pair_that_should_go() {
             may_go(d, o, key);
             o.download_may_follow = Some(time("2026-11-24T12:00:30Z"));
         }, "Reconciling InProgress"),
+        ("though what else keeps it is shown meanwhile", |d, o, key| {
+            may_go(d, o, key);
+            o.download_may_follow = Some(time("2026-11-24T12:00:30Z"));
+            o.stalled_for = Some(Reason::WindowsInstancesUseKey);
+        }, "Pause WindowsInstancesUseKey"),
         ("nor is it gone for good by then", |d, o, key| {
             may_go(d, o, key);
             o.pair = live(None);

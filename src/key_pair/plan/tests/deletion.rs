@@ -88,6 +88,12 @@ fn deleting_an_object_with_an_imported_pair() {
             o.pair = live(None);
         }, "Remove finalizer Deleted"),
         ("the own pair is deleted", |_, _| {}, "Delete"),
+        ("I1: the pair that the spec names, in capitals", |d, o| {
+            let listed = "0a:1b:2c:3d:4e:5f:60:71:82:93:a4:b5:c6:d7:e8:f9";
+            d.expected_fingerprint = Some(listed.to_uppercase().into());
+            (d.goal, o.recorded) = (Goal::Absent, Recorded::default());
+            o.pair = live(Some(KeyPair { fingerprint: Some(listed.into()), ..pair(FIRST) }));
+        }, "Delete with fingerprint"),
         ("I1: not again while an earlier deletion may take effect, on whatever has the name then",
          |_, o| o.deletion_may_follow = Some(time("2026-11-24T12:00:30Z")),
          "Reconciling InProgress"),
