@@ -42,8 +42,8 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// Whether the object may have a pair in its account, or have had one. Neither a finalizer proves
-    /// that, which users can set, nor that the account was looked up for it.
+    /// Whether the object may have a pair in its account, or have had one. Neither a finalizer
+    /// proves that, which users can set, nor that the account was looked up for it.
     #[must_use]
     pub fn uses_account(&self) -> bool {
         self.arn.is_some() || self.origin.is_some() || self.intent.is_some()
