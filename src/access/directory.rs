@@ -12,12 +12,17 @@ use crate::api::account::{AssumedRole, CredentialSource, SessionTags};
 use crate::api::conditions::{READY, is_true};
 use crate::api::{LightsailAccount, LightsailAccountSpec, Reconciled};
 use crate::api_server::ApiServer;
+use crate::clock::Moment;
 use crate::ids::AccountId;
 use crate::lightsail::{Origin, Role, Route, Sessions};
 
 /// At most this many changes wait for a receiver. A receiver that falls behind acts on all
 /// accounts.
 const CHANGES: usize = 1_024;
+
+/// Who replaces the only account deletes it first. Until it has been gone this long, objects still
+/// need one: the operator's own credentials are not for all of them.
+const REPLACED_WITHIN: Duration = Duration::from_secs(30);
 
 /// What CloudTrail calls the session of a role that is not for one namespace.
 const SESSION_NAME: &str = "lightsail-operator";
@@ -131,10 +136,18 @@ enum Seen {
 struct State {
     is_listed: bool,
     accounts: HashMap<Arc<str>, Seen>,
+    /// When the last account was gone, if there ever was one.
+    none_since: Option<Moment>,
     routes: u64,
 }
 
 impl State {
+    /// Whether objects need an account.
+    fn needs_account(&self, now: Moment) -> bool {
+        let is_settled = |gone: Moment| now.since(gone) >= REPLACED_WITHIN;
+        !self.accounts.is_empty() || !self.none_since.is_none_or(is_settled)
+    }
+
     /// The account of this name, if it can be read.
     fn find(&self, name: &str) -> Option<Arc<Entry>> {
         match self.accounts.get(name) {
@@ -187,7 +200,7 @@ impl Directory {
             Some(name) => {
                 state.find(name).map_or_else(|| Grant::Missing(name.into()), Grant::Account)
             }
-            None if state.accounts.is_empty() => Grant::Operator,
+            None if !state.needs_account(Moment::now()) => Grant::Operator,
             None if self.settings.unscoped.iter().any(|one| one == namespace) => Grant::Operator,
             None => Grant::Required,
         }
@@ -284,14 +297,20 @@ impl Directory {
         }
         self.sessions.set_most(most);
         self.tell(News::Account(name));
-        if were_none != state.accounts.is_empty() {
+        if were_none && !state.accounts.is_empty() {
             self.tell(News::Need);
+        } else if !were_none && state.accounts.is_empty() {
+            state.none_since = Some(Moment::now());
+            let news = self.news.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(REPLACED_WITHIN).await;
+                tell(&news, News::Need);
+            });
         }
     }
 
-    /// There may be no receiver yet.
     fn tell(&self, news: News) {
-        let _ = self.news.send(news);
+        tell(&self.news, news);
     }
 
     fn route(&self, id: u64, name: &str, spec: &LightsailAccountSpec) -> Route {
@@ -315,6 +334,11 @@ impl Directory {
                 .then(|| self.settings.cluster_id.clone()),
         }
     }
+}
+
+/// There may be no receiver yet.
+fn tell(receivers: &broadcast::Sender<News>, news: News) {
+    let _ = receivers.send(news);
 }
 
 /// The part of a spec that says how to reach the account.

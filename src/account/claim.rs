@@ -34,6 +34,10 @@ impl Claim for NoClaim {
     fn asks(&self, _: &Self) -> bool {
         match *self {}
     }
+
+    fn collides(&self, _: &Self) -> bool {
+        match *self {}
+    }
 }
 
 /// What is kept of an account. Each has a lane of its own, so one whose role does not answer delays

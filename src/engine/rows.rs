@@ -105,6 +105,9 @@ pub trait Claim {
 
     /// Whether it asks for a reconciliation, after that.
     fn asks(&self, before: &Self) -> bool;
+
+    /// Whether both have what only one may have.
+    fn collides(&self, other: &Self) -> bool;
 }
 
 /// A namespace has its first object in a lane, or none any more.
@@ -161,8 +164,9 @@ impl<C: Claim> Default for Rows<C> {
 
 impl<C: Claim> Rows<C> {
     /// Notes what an object is now. Returns the reconciliations that are due: its own, if what one
-    /// depends on has changed or it could not be read before, and those of the objects that waited
-    /// for it, if it does not stand in the way any more.
+    /// depends on has changed or it could not be read before, those of the objects that waited for
+    /// it, if it does not stand in the way any more, and those of the objects that have what it has
+    /// now, although only one may: each of them is told whose it is.
     pub fn apply(&mut self, at: &ObjectRef, row: Row<C>, now: Instant) -> Vec<Due> {
         let was_unreadable = self.unreadable.remove(at).is_some();
         // First the new lane: an object that stays in its own does not leave it.
@@ -187,6 +191,7 @@ impl<C: Claim> Rows<C> {
         };
         let stepped_aside = before.as_ref().is_some_and(|before| row.steps_aside(before));
         let claimed = row.claim.as_ref().map(Claim::key);
+        let collides = self.collides(&at, &row, before.as_ref());
         let of_namespace = self.all.entry(Arc::clone(&at.namespace)).or_default();
         of_namespace.insert(at.clone(), Box::new(row));
         if let Some(key) = claimed {
@@ -198,7 +203,25 @@ impl<C: Claim> Rows<C> {
         let stood = before.filter(|_| stepped_aside);
         let next = stood.map(|before| self.called_by(before)).unwrap_or_default();
         due.extend(next.into_iter().map(|at| Due { at, class: Class::Change, from: now }));
+        for at in collides {
+            let from = self.pace(&at, now);
+            due.push(Due { at, class: Class::Change, from });
+        }
         due
+    }
+
+    /// The objects with which one collides now, and did not before; if there are any, it is one of
+    /// them.
+    fn collides(&self, at: &ObjectRef, row: &Row<C>, before: Option<&Row<C>>) -> Vec<ObjectRef> {
+        let Some(claim) = &row.claim else { return Vec::new() };
+        let before = before.and_then(|before| before.claim.as_ref());
+        let is_new = |other: &C| {
+            claim.collides(other) && before.is_none_or(|before| !before.collides(other))
+        };
+        let others = self.rivals(at, claim.key()).filter(|rival| is_new(rival.claim));
+        let others: Vec<_> = others.map(|rival| rival.at.clone()).collect();
+        let own = (!others.is_empty()).then(|| at.clone());
+        others.into_iter().chain(own).collect()
     }
 
     /// Whether the log may name an object that cannot be read. If so, it does.

@@ -123,6 +123,11 @@ impl Claim for ResetClaim {
         let has_lost_end = before.stage == Stage::Over && self.stage != Stage::Over;
         has_lost_end || !Mark::follows(self.mark.as_ref(), before.mark.as_ref())
     }
+
+    // They take turns.
+    fn collides(&self, _: &Self) -> bool {
+        false
+    }
 }
 
 /// The instance that a reset is about.

@@ -112,6 +112,12 @@ impl Claim for PairClaim {
     fn asks(&self, _: &Self) -> bool {
         false
     }
+
+    // Two that may act at the same moment, such as when their account appears, may both record the
+    // pair.
+    fn collides(&self, other: &Self) -> bool {
+        self.arn.is_some() && self.arn == other.arn
+    }
 }
 
 /// What is kept of an object.
@@ -135,7 +141,7 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
     let shows_wait = has_no_outcome(shown)
         || matches!(shown.reason, Some(Reason::NameConflict | Reason::WaitingForOwner));
     // Nearly all objects have a pair, and what is recorded is copied to be read.
-    let has_acted = arn.is_some() || desired.goal.ends() || record::recorded(object).uses_account();
+    let has_acted = arn.is_some() || desired.has_used_account(&record::recorded(object));
     let is_idle = arn.is_none() && !may_act;
     let waits = shows_wait && !is_idle;
     let of_object = || PairClaim {

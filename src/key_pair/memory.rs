@@ -9,10 +9,11 @@ use parking_lot::Mutex;
 
 use super::claim::PairClaim;
 use super::crowd::Crowds;
+use super::unrecorded::{AllUnrecorded, ImportCall, Sent, Unrecorded};
 use super::world::SourceRef;
 use crate::access::Grant;
 use crate::api::account::NamespacesFrom;
-use crate::api::{LightsailKeyPair, Operation, Reason};
+use crate::api::{LightsailKeyPair, Reason};
 use crate::clock::Moment;
 use crate::digest::Digest;
 use crate::engine::rows::Rows;
@@ -29,21 +30,14 @@ pub(super) struct Memory {
     pub(super) reads: Mutex<HashMap<String, Moment>>,
     /// Of objects that use an account: what allowed that last.
     allowances: Mutex<ByUid<Allowance>>,
-    /// Of objects whose intent this process wrote, or that came with it from another
-    /// operator: the import that was sent under it, or may have been, and not refused.
-    pub(super) imports: Mutex<ByUid<Option<Sent>>>,
+    /// What the calls of objects have come to, until their status shows it.
+    unrecorded: Mutex<AllUnrecorded>,
     /// By scope and name of the pairs that this process tried to delete, without an answer: until
     /// when that may still take effect, whichever object has the name by then, and whichever
     /// credentials of the account that object uses.
     pub(super) deletions: Mutex<Unanswered>,
     /// As [`Self::deletions`], of downloads of default pairs.
     pub(super) downloads: Mutex<Unanswered>,
-    /// Of objects that have downloaded a default pair: until when a list may not show it.
-    unlisted_until: Mutex<ByUid<Moment>>,
-    /// Operations that objects have begun, until their status shows them.
-    begun: Mutex<ByUid<Operation>>,
-    /// Objects whose last import or deletion failed, as long as they show that.
-    failed: Mutex<ByUid<()>>,
     /// Who is creating key pairs at the same time.
     pub(super) crowds: Mutex<Crowds>,
     /// Of objects that were found to be within the limit of their account and may be about
@@ -120,15 +114,6 @@ impl Allowance {
     }
 }
 
-/// An import that was sent, and not refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sent {
-    /// Until when it can still take effect.
-    pub(super) until: Moment,
-    /// Lightsail said that it does.
-    pub(super) accepted: bool,
-}
-
 /// Until when calls may still take effect that were sent, and not answered.
 #[derive(Debug, Default)]
 pub(super) struct Unanswered(HashMap<Digest<(Scope, KeyPairName)>, Moment>);
@@ -150,57 +135,15 @@ impl Unanswered {
     }
 }
 
-/// This many operations are kept. A crowd waits for a list before the status of each is written,
-/// and an operation is large.
-const MOST_BEGUN: usize = 4_096;
-
 impl Memory {
-    /// The default pair of the object with this uid may be missing from a list until then, or, if
-    /// that is not given, not any more.
-    pub(super) fn note_unlisted(&self, uid: &str, until: Option<Moment>) {
-        let mut all = self.unlisted_until.lock();
-        match until {
-            Some(until) => all.insert(uid, until),
-            None => drop(all.remove(uid)),
-        }
+    /// What the calls of the object with this uid have come to, if its status does not show it.
+    pub(super) fn unrecorded(&self, uid: &str) -> Unrecorded {
+        self.unrecorded.lock().get(uid)
     }
 
-    /// Until when the default pair of the object with this uid may be missing from a list.
-    pub(super) fn unlisted_until(&self, uid: &str) -> Option<Moment> {
-        self.unlisted_until.lock().get(uid).copied()
-    }
-
-    /// An import or deletion of the object with this uid failed.
-    pub(super) fn note_failure(&self, uid: &str) {
-        self.failed.lock().insert(uid, ());
-    }
-
-    /// The object with this uid shows something else.
-    pub(super) fn forget_failure(&self, uid: &str) {
-        self.failed.lock().remove(uid);
-    }
-
-    /// Whether the last import or deletion of the object with this uid failed.
-    pub(super) fn has_failed(&self, uid: &str) -> bool {
-        self.failed.lock().get(uid).is_some()
-    }
-
-    /// The object with this uid has begun an operation.
-    pub(super) fn note_begun(&self, uid: &str, operation: &Operation) {
-        let mut begun = self.begun.lock();
-        if operation.id.is_some() && (begun.count() < MOST_BEGUN || begun.get(uid).is_some()) {
-            begun.insert(uid, operation.clone());
-        }
-    }
-
-    /// The operation that the object with this uid has begun, if its status does not show it.
-    pub(super) fn begun(&self, uid: &str) -> Option<Operation> {
-        self.begun.lock().get(uid).cloned()
-    }
-
-    /// The status of the object with this uid shows what it has begun.
-    pub(super) fn note_shown(&self, uid: &str) {
-        self.begun.lock().remove(uid);
+    /// Changes what [`Self::unrecorded`] returns.
+    pub(super) fn edit(&self, uid: &str, change: impl FnOnce(&mut Unrecorded)) {
+        self.unrecorded.lock().edit(uid, change);
     }
 
     /// An object goes. `leaves_pair`: its pair may stay.
@@ -240,10 +183,7 @@ impl Memory {
     /// The pair of the object with this uid is dealt with.
     pub(super) fn forget(&self, uid: &str) {
         self.allowances.lock().remove(uid);
-        self.imports.lock().remove(uid);
-        self.note_shown(uid);
-        self.note_unlisted(uid, None);
-        self.forget_failure(uid);
+        self.edit(uid, |known| *known = Unrecorded::default());
         self.within_limit.lock().remove(uid);
         self.missing.lock().remove(uid);
         self.crowds.lock().leave(uid, Moment::now());
@@ -259,7 +199,7 @@ impl Memory {
     /// the import.
     pub(super) fn note_sent_elsewhere(&self, uid: &str, intent_window: Duration) {
         let sent = Sent { until: Moment::now() + intent_window, accepted: false };
-        self.imports.lock().insert(uid, Some(sent));
+        self.edit(uid, |known| known.import = ImportCall::Sent(sent));
     }
 
     /// What allowed the object with this uid to use its credentials.
@@ -326,25 +266,6 @@ mod tests {
         assert_eq!(until("999999999999", "eu-west-1", "fleet"), None);
         memory.deletions.lock().note(&own, &name, None);
         assert_eq!(until("123456789012", "eu-west-1", "fleet"), None);
-    }
-
-    #[test]
-    fn what_was_begun_is_kept_until_it_is_shown_and_for_so_many() {
-        let memory = Memory::default();
-        let operation = |id: usize| Operation { id: Some(id.to_string()), ..Operation::default() };
-        memory.note_begun("without an id", &Operation::default());
-        for number in 0..=MOST_BEGUN {
-            memory.note_begun(&number.to_string(), &operation(number));
-        }
-        assert_eq!(memory.begun("without an id"), None);
-        assert_eq!(memory.begun("0"), Some(operation(0)));
-        assert_eq!(memory.begun(&MOST_BEGUN.to_string()), None);
-        memory.note_begun("0", &operation(1));
-        assert_eq!(memory.begun("0"), Some(operation(1)));
-        memory.note_shown("0");
-        memory.forget("1");
-        assert_eq!((memory.begun("0"), memory.begun("1")), (None, None));
-        assert_eq!(memory.begun.lock().count(), MOST_BEGUN - 2);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod observe;
 pub mod plan;
 mod record;
 mod status;
+mod unrecorded;
 pub(crate) mod world;
 
 use std::sync::Arc;
@@ -308,7 +309,7 @@ impl Controller for KeyPairs {
             (record::recorded(object), has_finalizer(object, FINALIZER));
         let (at, uid) = (ObjectRef::of(object), object.metadata.uid.as_deref().unwrap_or_default());
         // Before its row goes, which counts until then.
-        self.memory.note_left(&at.namespace, uid, plan::may_have_pair(&recorded));
+        self.memory.note_left(&at.namespace, uid, recorded.may_have_pair());
         if plan::is_followed_up(&recorded, has_finalizer, is_deleting, acts) {
             self.note_vanished(&at, object.clone());
         }

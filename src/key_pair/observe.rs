@@ -8,9 +8,10 @@ use k8s_openapi::jiff::Timestamp;
 use parking_lot::Mutex;
 
 use super::crowd::Crowd;
-use super::memory::{Memory, Sent, Unanswered};
+use super::memory::{Memory, Unanswered};
 use super::plan::{self, TaggedObject};
 use super::record;
+use super::unrecorded::{ImportCall, Sent};
 use super::world::{Desired, Done, Finalizer, ImportSent, Observed};
 use crate::access::Grant;
 use crate::api::{FINALIZER, LightsailKeyPair};
@@ -39,9 +40,10 @@ pub(super) fn observed(
         let is_alone = settings.watches_all_labels();
         let may_be_sent = if is_alone { window } else { settings.intent_window() };
         let until = Moment::now() + may_be_sent.saturating_sub(ctx.leads_for());
-        Some(Sent { until, accepted: false })
+        Sent { until, accepted: false }
     };
-    let begun = memory.begun(&desired.uid);
+    let known = memory.unrecorded(&desired.uid);
+    let begun = known.begun.map(|operation| *operation);
     let recorded = record::recorded_and_begun(object, begun.as_ref());
     // A release asks nobody whose the credentials are.
     let (deletion_may_follow, download_may_follow) = recorded
@@ -49,7 +51,11 @@ pub(super) fn observed(
         .as_ref()
         .map_or((None, None), |account| unanswered(clocks, memory, desired, account));
     let predecessors_may_act = Moment::now() + window.saturating_sub(ctx.leads_for());
-    let sent = memory.imports.lock().get(&desired.uid).copied().unwrap_or_else(sent_before);
+    let sent = match known.import {
+        ImportCall::Unknown => Some(sent_before()),
+        ImportCall::NotSent => None,
+        ImportCall::Sent(sent) => Some(sent),
+    };
     Observed {
         now: clocks.now(),
         asked: is_asked(object),
@@ -68,10 +74,8 @@ pub(super) fn observed(
         namespace_terminating: None,
         was_acted_on: record::was_acted_on(object),
         stalled_for: record::stalled_for(object),
-        failed_with: record::failed_with(object).filter(|_| {
-            // A process before this one may have seen it fail.
-            memory.has_failed(&desired.uid) || ctx.leads_for() < window
-        }),
+        failed_with: record::failed_with(object),
+        has_failed: known.has_failed,
         edited: !record::is_current(object),
         list_at_hand: false,
         list_pages: 0,
@@ -89,7 +93,7 @@ pub(super) fn observed(
         sent: sent.map(|sent| import_sent(clocks, sent)),
         deletion_may_follow,
         download_may_follow,
-        unlisted_until: memory.unlisted_until(&desired.uid).map(|until| clocks.time_of(until)),
+        unlisted_until: known.unlisted_until.map(|until| clocks.time_of(until)),
         predecessors_may_act: clocks.time_of(predecessors_may_act),
         effect_window: window,
         intent_window: ctx.settings.intent_window(),

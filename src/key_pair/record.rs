@@ -42,10 +42,11 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// Whether the object may have a pair in its account, or have had one. Neither a finalizer
-    /// proves that, which users can set, nor that the account was looked up for it.
+    /// Whether the object may have a pair. Before the pair was recorded it may have been tagged
+    /// already. Neither a finalizer proves that, which users can set, nor that the account was
+    /// looked up for it.
     #[must_use]
-    pub fn uses_account(&self) -> bool {
+    pub fn may_have_pair(&self) -> bool {
         self.arn.is_some() || self.origin.is_some() || self.intent.is_some()
     }
 }

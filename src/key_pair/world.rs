@@ -58,6 +58,16 @@ pub struct Desired {
     pub limits: Limits,
 }
 
+impl Desired {
+    /// Whether the object, which has this on record, is not new to its account, which may be about
+    /// to go. One that wants no pair may have had one.
+    #[must_use]
+    pub fn has_used_account(&self, recorded: &Recorded) -> bool {
+        let had_pair = self.goal == Goal::Absent && recorded.account.is_some();
+        self.goal.ends() || had_pair || recorded.may_have_pair()
+    }
+}
+
 /// The pair that the spec describes, by its type.
 #[derive(Clone, Debug)]
 pub enum DesiredPair {
@@ -250,6 +260,8 @@ pub struct Observed {
     pub stalled_for: Option<Reason>,
     /// With which words it shows that a call or operation of its own has failed.
     pub failed_with: Option<String>,
+    /// Whether this process knows that its last import or deletion has failed.
+    pub has_failed: bool,
     /// Whether the object changed since it was observed.
     pub edited: bool,
     /// Whether the shared list is there and young enough.

@@ -34,6 +34,9 @@ impl Claim for Wanted {
     fn asks(&self, before: &Self) -> bool {
         self.name == "asks" && before.name != "asks"
     }
+    fn collides(&self, other: &Self) -> bool {
+        self.name == "held" && self.rank == other.rank
+    }
 }
 
 fn at(name: &str) -> ObjectRef {
@@ -257,6 +260,24 @@ fn rivals_are_those_that_want_the_same_name_in_the_same_region() {
     assert!(rows.are_complete("n") && !rows.are_complete("elsewhere"));
     rows.note_listed(None);
     assert!(rows.are_complete("elsewhere"));
+}
+
+#[test]
+fn two_that_have_what_only_one_may_have_are_both_reconciled_once() {
+    let mut rows = Rows::default();
+    let mut see = |name, rank| {
+        let due = rows.apply(&at(name), claiming("held", Some(rank), false), Instant::now());
+        let due: HashSet<_> = due.into_iter().map(|due| due.at.name.to_string()).collect();
+        let mut due: Vec<_> = due.into_iter().collect();
+        due.sort();
+        due.join(" ")
+    };
+    assert_eq!(see("a", 1), "a");
+    assert_eq!(see("b", 2), "b");
+    assert_eq!(see("b", 1), "a b", "now it has what a has");
+    assert_eq!(see("b", 1), "", "and still has");
+    assert_eq!(see("b", 3), "");
+    assert_eq!(see("a", 3), "a b");
 }
 
 #[test]

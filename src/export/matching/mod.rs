@@ -87,7 +87,7 @@ fn first_finding(keys: &Keys, pair: &KeyPair) -> Finding {
     let Some(listed) = &pair.fingerprint else {
         return Finding::Unmatched(Why::NoFingerprint);
     };
-    match (keys.find(listed), Form::of(&listed.as_str().to_ascii_lowercase())) {
+    match (keys.find(listed), Form::of(listed.as_str())) {
         (Some(key), _) if key.public.fingerprints().compare(Some(listed)) == Match::Same => {
             Finding::Imported { line: key.line() }
         }

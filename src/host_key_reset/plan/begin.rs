@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::deadline::{deadline, deadline_on_record, in_time, is_late, last_start, not_yet};
+use super::deadline::{deadline_on_record, in_time, is_late, last_start, not_yet};
 use super::hindrance::{Hindrance, hindrance};
 use super::search::{find_call, maybe_newer, newest};
 use super::step::{End, ReadStep, Step};
@@ -254,7 +254,7 @@ fn out_of_time(desired: &Desired, observed: &Observed) -> Option<End> {
         .map(|ready| Last { reason: &ready.reason, message: cause(&ready.message) });
     let nothing = nothing(observed);
     if is_late(desired, observed) {
-        let deadline = deadline_on_record(desired, observed).or(deadline(desired, observed))?;
+        let deadline = deadline_on_record(desired, observed)?;
         return Some(not_done(observed, &Message::NotInTime { deadline, last, nothing }));
     }
     let not_after = desired.not_after;

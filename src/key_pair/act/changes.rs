@@ -10,7 +10,7 @@ use crate::clock::Moment;
 use crate::engine::{Lookup, objects};
 use crate::error::Error;
 use crate::ids::Fingerprint;
-use crate::key_pair::memory::Sent;
+use crate::key_pair::unrecorded::{ImportCall, Sent};
 use crate::key_pair::world::{DesiredPair, PairRead, SetAside};
 use crate::key_pair::{claim, observe, plan, record, status};
 use crate::lightsail::{ErrorKind, Imported, KeyPair};
@@ -25,9 +25,11 @@ impl Run<'_> {
         let status = status::intending(&self.object, &self.desired, &self.observed, key, date);
         // If the write is not answered, the new intent may be on record all the same, and nothing
         // was accepted under that one.
-        if let Some(Some(sent)) = self.memory.imports.lock().get_mut(&self.desired.uid) {
-            sent.accepted = false;
-        }
+        self.memory.edit(&self.desired.uid, |known| {
+            if let ImportCall::Sent(sent) = &mut known.import {
+                sent.accepted = false;
+            }
+        });
         self.record(&status).await?;
         self.note_sent(None);
         self.observed.done.intent = Some(self.observed.now);
@@ -38,7 +40,7 @@ impl Run<'_> {
         let until = || Moment::now() + self.ctx.settings.effect_window();
         // Noted before the call is sent: its answer may never come.
         let sent = Sent { until: until(), accepted: false };
-        self.memory.imports.lock().insert(&self.desired.uid, Some(sent));
+        self.memory.edit(&self.desired.uid, |known| known.import = ImportCall::Sent(sent));
         // It may wait for minutes for its turn.
         let is_there = || self.memory.rows.lock().has_uid(self.at, &self.desired.uid);
         let is_wanted = || is_there() && !self.has_news();
@@ -49,13 +51,13 @@ impl Run<'_> {
             plan::answer_to_import(&outcome).map(|accepted| Sent { until: until(), accepted });
         self.note_sent(sent);
         self.observed.done.import_refused = sent.is_none();
-        if plan::import_failed(&outcome) {
-            self.memory.note_failure(&self.desired.uid);
-        }
+        self.memory.edit(&self.desired.uid, |known| {
+            known.has_failed |= plan::import_failed(&outcome);
+            if let Ok(Imported::Accepted(operation)) = &outcome {
+                known.begun = Some(Box::new(operation.clone()));
+            }
+        });
         let imported = outcome?;
-        if let Imported::Accepted(operation) = &imported {
-            self.memory.note_begun(&self.desired.uid, operation);
-        }
         self.observed.done.import = Some(imported);
         self.observed.done.import_answered = Some(self.clocks.now());
         self.observed.pair = None;
@@ -63,7 +65,7 @@ impl Run<'_> {
     }
 
     pub(super) fn note_sent(&mut self, sent: Option<Sent>) {
-        self.memory.imports.lock().insert(&self.desired.uid, sent);
+        self.memory.edit(&self.desired.uid, |known| known.import = sent.into());
         self.observed.sent = sent.map(|sent| observe::import_sent(&self.clocks, sent));
     }
 
@@ -201,7 +203,7 @@ impl Run<'_> {
             self.memory.downloads.lock().note(scope, name, Some(until));
         }
         self.observed.done.download = Some(answer?);
-        self.memory.note_unlisted(&self.desired.uid, Some(until));
+        self.memory.edit(&self.desired.uid, |known| known.unlisted_until = Some(until));
         Ok(())
     }
 
@@ -214,14 +216,13 @@ impl Run<'_> {
         let answer = answer.await;
         // The reconciliation may be given up meanwhile, but then the process ends.
         self.note_deletion(plan::may_still_take_effect(&answer).then(until));
-        if plan::deletion_failed(&answer) {
-            self.memory.note_failure(&self.desired.uid);
-        }
+        self.memory.edit(&self.desired.uid, |known| {
+            known.has_failed |= plan::deletion_failed(&answer);
+            if let Ok(Some(operation)) = &answer {
+                known.begun = Some(Box::new(operation.clone()));
+            }
+        });
         self.observed.done.delete = answer?;
-        self.memory.note_unlisted(&self.desired.uid, None);
-        if let Some(operation) = &self.observed.done.delete {
-            self.memory.note_begun(&self.desired.uid, operation);
-        }
         if plan::shows_absence(&self.desired, self.observed.done.delete.as_ref()) {
             self.learn(None);
         } else {

@@ -9,9 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::claim::{self, account_ref};
 use super::crowd::Crowd;
-use super::memory::{Memory, Sent};
+use super::memory::Memory;
 use super::observe::observed;
 use super::plan::{self, Ended, Step};
+use super::unrecorded::Sent;
 use super::world::{Desired, Failure, Finalizer, Goal, Observed};
 use super::{desired, status};
 use crate::access::Limits;

@@ -6,6 +6,7 @@ use crate::clock::Moment;
 use crate::engine::verdict::{Severity, seconds_to_ready};
 use crate::engine::{Action, Verdict, objects};
 use crate::error::Error;
+use crate::key_pair::unrecorded::ImportCall;
 use crate::key_pair::{plan, status};
 
 impl Run<'_> {
@@ -40,9 +41,16 @@ impl Run<'_> {
         if status != before {
             objects::write_status(&self.ctx.api_server, &self.object, &status).await?;
         }
-        self.memory.note_shown(&self.desired.uid);
-        if verdict.reason != Reason::OperationFailed {
-            self.memory.forget_failure(&self.desired.uid);
+        let aftermath = plan::aftermath(&status);
+        self.memory.edit(&self.desired.uid, |known| {
+            known.begun = None;
+            known.has_failed &= aftermath.keeps_failure;
+            if !aftermath.keeps_import {
+                known.import = ImportCall::Unknown;
+            }
+        });
+        if !aftermath.keeps_within_limit {
+            self.memory.within_limit.lock().remove(&self.desired.uid);
         }
         let now = self.clocks.now();
         if let Some(seconds) = seconds_to_ready(&self.object, verdict.state, now) {
@@ -50,13 +58,6 @@ impl Run<'_> {
         }
         if verdict.is_news(&before.conditions) {
             self.publish_event(verdict.severity(), verdict.reason, &verdict.message).await;
-        }
-        let aftermath = plan::aftermath(&status);
-        if !aftermath.keeps_within_limit {
-            self.memory.within_limit.lock().remove(&self.desired.uid);
-        }
-        if !aftermath.keeps_import {
-            self.memory.imports.lock().remove(&self.desired.uid);
         }
         self.memory.crowds.lock().leave(&self.desired.uid, Moment::now());
         Ok(Action::shows(verdict.reason, verdict.next))

@@ -67,9 +67,8 @@ impl Run<'_> {
 
     pub(super) async fn read_operation(&mut self, id: &str) {
         self.observed.operation = plan::looked_up(self.lightsail().find_operation(id).await);
-        if self.observed.operation.found().is_some_and(Operation::failed) {
-            self.memory.note_failure(&self.desired.uid);
-        }
+        let has_failed = self.observed.operation.found().is_some_and(Operation::failed);
+        self.memory.edit(&self.desired.uid, |known| known.has_failed |= has_failed);
     }
 
     pub(super) async fn find_windows_instances(&mut self) -> Result<(), Error> {
@@ -195,6 +194,10 @@ impl Run<'_> {
     }
 
     fn note_live_read(&mut self, at: Timestamp, pair: Option<KeyPair>) {
+        if pair.is_some() {
+            self.memory.edit(&self.desired.uid, |known| known.unlisted_until = None);
+            self.observed.unlisted_until = None;
+        }
         self.observed.pair = Some(PairRead { live: true, at, pair });
         self.observed.lightsail_date = self.lightsail().clock();
         self.observed.done.read_since_download = self.observed.done.download.is_some();

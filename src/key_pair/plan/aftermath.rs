@@ -1,6 +1,7 @@
 //! What memory keeps of an object when what came of its reconciliation is published.
 
-use crate::api::LightsailKeyPairStatus;
+use crate::api::conditions::{READY, reason};
+use crate::api::{LightsailKeyPairStatus, Reason};
 
 /// What is kept of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +10,8 @@ pub struct Aftermath {
     pub keeps_within_limit: bool,
     /// Whether it is kept that an import was sent.
     pub keeps_import: bool,
+    /// Whether it is kept that an import or deletion failed.
+    pub keeps_failure: bool,
 }
 
 /// What is kept of an object that shows this status.
@@ -20,5 +23,6 @@ pub fn aftermath(status: &LightsailKeyPairStatus) -> Aftermath {
         keeps_within_limit: has_pair || has_intent,
         // The pair that an import makes is on record.
         keeps_import: !has_pair,
+        keeps_failure: reason(&status.conditions, READY) == Some(Reason::OperationFailed),
     }
 }

@@ -11,6 +11,7 @@ use super::refusals::{
     deletion_of_former, deletion_under_way, stalled, unsettled_absence, wait_until, yield_to_rival,
 };
 use super::step::Step;
+use crate::api::Reason;
 use crate::api::key_pair::Backup;
 use crate::engine::Lookup;
 use crate::engine::action::Next;
@@ -225,8 +226,15 @@ fn refuse_other_owner(desired: &Desired, observed: &Observed) -> Option<Step> {
     Some(message.stalled(Next::BackoffWithin(desired.interval)))
 }
 
+/// All that comes before it is so by now, but whether Windows instances need the key is asked only
+/// after it: if the object shows that they do, it goes on showing that.
 fn no_download_may_follow(deletion: &Deletion<'_>) -> Option<Step> {
-    unanswered_download(deletion.observed)
+    let step = unanswered_download(deletion.observed)?;
+    let needed = deletion.observed.stalled_for.filter(|it| *it == Reason::WindowsInstancesUseKey);
+    Some(match (step, needed) {
+        (Step::Finish(verdict), Some(reason)) => Step::Pause { reason, next: verdict.next },
+        (step, _) => step,
+    })
 }
 
 /// What comes while a download may still create the pair again. A process that led before this one
@@ -235,11 +243,7 @@ fn unanswered_download(observed: &Observed) -> Option<Step> {
     let of_predecessor = Some(observed.predecessors_may_act).filter(|_| !observed.was_acted_on);
     let until = observed.download_may_follow.max(of_predecessor);
     let until = until.filter(|until| *until > observed.now)?;
-    // What else keeps the pair from being deleted is shown until it is known again.
-    Some(match (wait_until(observed, until, &Message::DownloadMayFollow), observed.stalled_for) {
-        (Step::Finish(verdict), Some(reason)) => Step::Pause { reason, next: verdict.next },
-        (step, _) => step,
-    })
+    Some(wait_until(observed, until, &Message::DownloadMayFollow))
 }
 
 fn no_windows_instance_needs_it(deletion: &Deletion<'_>) -> Option<Step> {

@@ -38,7 +38,7 @@ pub fn effective_deletion_policy(desired: &Desired, origin: Option<Origin>) -> D
 pub(super) fn release(desired: &Desired, observed: &Observed, why: Release) -> Step {
     let (recorded, done) = (&observed.recorded, &observed.done);
     let is_tagged = !matches!(desired.pair, DesiredPair::Default { .. });
-    let had_pair = may_have_pair(recorded);
+    let had_pair = recorded.may_have_pair();
     // A pair without its tag would not count any more for whoever may have so many.
     if desired.limits.max_key_pairs.is_some() && is_tagged && had_pair {
         let is_known = recorded.arn.is_some() || recorded.origin.is_some();
@@ -176,20 +176,14 @@ pub fn is_followed_up(
     is_deleting: bool,
     acts: bool,
 ) -> bool {
-    acts && may_have_pair(recorded) && has_finalizer && !is_deleting
-}
-
-/// Whether an object may have a pair. Before the pair was recorded it may have been tagged already.
-#[must_use]
-pub fn may_have_pair(recorded: &Recorded) -> bool {
-    recorded.arn.is_some() || recorded.intent.is_some() || recorded.origin.is_some()
+    acts && recorded.may_have_pair() && has_finalizer && !is_deleting
 }
 
 /// Whether the pair of an object that goes may stay.
 #[must_use]
 pub fn leaves_pair(observed: &Observed) -> bool {
     let is_gone = observed.pair.as_ref().is_some_and(|read| read.live && read.pair.is_none());
-    may_have_pair(&observed.recorded) && !is_gone
+    observed.recorded.may_have_pair() && !is_gone
 }
 
 /// Whether an object that vanished is still to be followed up: one that is there under its UID is

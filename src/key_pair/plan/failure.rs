@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
-use super::ending::{may_have_pair, release};
+use super::ending::release;
 use super::kept_key;
 use super::permission::RELEASE_WITHOUT_CALL;
 use super::step::Step;
@@ -67,7 +67,7 @@ fn ends_with_rejected_name(
     observed: &Observed,
     error: &lightsail::Error,
 ) -> Step {
-    if may_have_pair(&observed.recorded) {
+    if observed.recorded.may_have_pair() {
         Message::NameRejected { error }.stalled(Next::Backoff)
     } else {
         release(desired, observed, Release::NeverHadPair)

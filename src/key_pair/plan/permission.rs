@@ -3,7 +3,7 @@
 
 use k8s_openapi::jiff::SignedDuration;
 
-use super::ending::{effective_deletion_policy, end, may_have_pair};
+use super::ending::{effective_deletion_policy, end};
 use super::refusals::stalled;
 use super::step::Step;
 use crate::access::Grant;
@@ -28,7 +28,9 @@ pub(super) fn refuse(desired: &Desired, observed: &Observed) -> Option<Step> {
     let (namespace, _) = desired.owner.object();
     let of_namespace = (namespace, observed.namespace_labels.as_ref());
     let asks = asks(desired, observed);
-    let has_acted = desired.goal.ends() || observed.recorded.uses_account();
+    // A list may not show the pair yet that a download has created.
+    let has_acted = desired.has_used_account(&observed.recorded)
+        || observed.unlisted_until.is_some_and(|until| until > observed.now);
     match permission(&observed.grant, of_namespace, &desired.region, &asks, has_acted) {
         Permission::Granted => None,
         Permission::LabelsUnread => Some(Step::ReadNamespace),
@@ -92,7 +94,7 @@ fn refused(desired: &Desired, observed: &Observed, why: Refused<'_>) -> Step {
 /// Why an object is released that may not use its account: nothing stays of one that has recorded
 /// no pair.
 fn without_access(observed: &Observed, why: Release) -> Release {
-    if may_have_pair(&observed.recorded) { why } else { Release::NoAccessNoRecord }
+    if observed.recorded.may_have_pair() { why } else { Release::NoAccessNoRecord }
 }
 
 /// The command that releases an object without a call.

@@ -140,7 +140,11 @@ pub(super) fn wait_until(observed: &Observed, until: Timestamp, message: &Messag
 /// Waits until it shows what came of a call. An object whose last attempt failed keeps saying so:
 /// only the end of this one is news, and the pause before the next grows if that is the same.
 pub(super) fn await_outcome(observed: &Observed, message: &Message<'_>, pause: Duration) -> Step {
-    let Some(failure) = &observed.failed_with else { return message.wait(pause) };
+    // What a process before this one has seen is known only for as long as its calls may matter.
+    let is_known = observed.has_failed || observed.predecessors_may_act > observed.now;
+    let Some(failure) = observed.failed_with.as_ref().filter(|_| is_known) else {
+        return message.wait(pause);
+    };
     Step::Finish(Verdict::stalled(Reason::OperationFailed, failure, Next::Meanwhile(pause)))
 }
 

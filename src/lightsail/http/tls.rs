@@ -31,7 +31,11 @@ pub(super) fn config(ca_bundle: Option<&Path>) -> anyhow::Result<Arc<ClientConfi
         Some(file) => {
             let unread = || format!("AWS_CA_BUNDLE: {} cannot be read", file.display());
             let certificates = CertificateDer::pem_file_iter(file).with_context(unread)?;
-            roots.add_parsable_certificates(certificates.flatten());
+            let (found, failed): (Vec<_>, Vec<_>) = certificates.partition(Result::is_ok);
+            roots.add_parsable_certificates(found.into_iter().flatten());
+            if let Some(Err(error)) = failed.into_iter().next().filter(|_| roots.is_empty()) {
+                return Err(error).with_context(unread);
+            }
             let file = file.display();
             anyhow::ensure!(!roots.is_empty(), "AWS_CA_BUNDLE: {file} has no certificates");
         }

@@ -74,6 +74,18 @@ fn whether_it_may_use_the_account_comes_before_all_else() {
             is_deleting(o);
             (o.finalizer, o.recorded) = (Finalizer::Old, recorded(&pair(FIRST), Origin::Imported));
         }, "Read pair"),
+        ("and those that had one", |d, o| {
+            is_deleting(o);
+            (d.goal, o.recorded.account) = (Goal::Absent, Some("123456789012".into()));
+        }, "Read pair live"),
+        ("and those whose pair no list shows yet", |_, o| {
+            is_deleting(o);
+            o.unlisted_until = Some(time("2026-11-24T12:00:30Z"));
+        }, "Read pair"),
+        ("as long as that may be", |_, o| {
+            is_deleting(o);
+            o.unlisted_until = Some(time("2026-11-24T11:59:30Z"));
+        }, "Stalled AccountNotReady"),
         ("and the deletion of all", |d, o| {
             is_deleting(o);
             o.finalizer = Finalizer::Old;

@@ -417,6 +417,17 @@ fn a_default_pair_that_should_go() {
             o.download_may_follow = Some(time("2026-11-24T12:00:30Z"));
             o.stalled_for = Some(Reason::WindowsInstancesUseKey);
         }, "Pause WindowsInstancesUseKey"),
+        ("but not what is known to be over", |d, o, key| {
+            may_go(d, o, key);
+            o.download_may_follow = Some(time("2026-11-24T12:00:30Z"));
+            o.stalled_for = Some(Reason::InvalidCredentials);
+        }, "Reconciling InProgress"),
+        ("and a pair that is not there is none that they need", |d, o, key| {
+            may_go(d, o, key);
+            o.pair = live(None);
+            o.download_may_follow = Some(time("2026-11-24T12:00:30Z"));
+            o.stalled_for = Some(Reason::WindowsInstancesUseKey);
+        }, "Reconciling InProgress"),
         ("nor is it gone for good by then", |d, o, key| {
             may_go(d, o, key);
             o.pair = live(None);

@@ -119,6 +119,7 @@ fn observed() -> Observed {
         was_acted_on: false,
         stalled_for: None,
         failed_with: None,
+        has_failed: false,
         edited: false,
         list_at_hand: true,
         list_pages: 0,

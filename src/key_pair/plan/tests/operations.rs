@@ -34,7 +34,7 @@ fn i8_a_failure_is_shown_until_the_next_attempt_has_an_end() {
     let base = || {
         let mut observed = observed();
         unchanged(&mut observed);
-        observed.failed_with = Some(failure.to_owned());
+        (observed.failed_with, observed.has_failed) = (Some(failure.to_owned()), true);
         (Desired { goal: Goal::ObjectDeleted, ..desired() }, observed)
     };
     let rows: [Case; 7] = [
@@ -73,8 +73,11 @@ fn i8_a_failure_is_shown_until_the_next_attempt_has_an_end() {
         assert_eq!(word(&step), "Stalled OperationFailed", "{name}");
         assert_eq!(verdict.message, failure, "{name}");
         assert!(matches!(verdict.next, Next::Meanwhile(_)), "{name}: {:?}", verdict.next);
-        observed.failed_with = None;
-        assert_eq!(word(&plan(&desired, &observed)), "Reconciling InProgress", "{name}");
+        observed.has_failed = false;
+        let shown = |observed: &Observed| word(&plan(&desired, observed));
+        assert_eq!(shown(&observed), "Reconciling InProgress", "{name}: a read has failed");
+        observed.predecessors_may_act = time(LATER);
+        assert_eq!(shown(&observed), "Stalled OperationFailed", "{name}: before this process");
     }
 }
 
@@ -84,6 +87,7 @@ fn an_object_that_vanished_is_followed_up_until_the_attempt_has_an_end() {
         let mut observed = observed();
         unchanged(&mut observed);
         observed.failed_with = Some("ImportKeyPair failed: Internal: a fault".to_owned());
+        observed.has_failed = true;
         (Desired { goal: Goal::ObjectVanished, ..desired() }, observed)
     }, &[
         ("a deletion", |_, o| {
