@@ -6,8 +6,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::Client;
+use k8s_openapi::api::events::v1::Event;
+use kube::api::PostParams;
+use kube::{Api, Client};
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use crate::api_shares::ApiShares;
 use crate::error::Error;
@@ -27,6 +30,8 @@ pub struct ApiServer {
     large: Arc<Semaphore>,
     /// The same, for each namespace.
     large_of: ApiShares,
+    /// For the Events of each namespace.
+    events_of: ApiShares,
 }
 
 /// This many of these are read at the same time: each may have 1 MiB, and is in memory a few times
@@ -35,13 +40,20 @@ const LARGE: usize = 4;
 /// And this many of one namespace, which may have other requests before them.
 const LARGE_OF_NAMESPACE: usize = 2;
 
+/// This many Events of a namespace wait to be sent; no more are sent meanwhile.
+const MOST_EVENTS: usize = 100;
+/// They are sent one after the other, so a hanging one leaves room for the other requests of the
+/// namespace. It may take this long.
+const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
+
 impl ApiServer {
     /// `write_timeout` is how long a write may take.
     #[must_use]
     pub fn new(client: Client, lease: HeldLease, write_timeout: Duration) -> Self {
         let large = Arc::new(Semaphore::new(LARGE));
         let large_of = ApiShares::new(LARGE_OF_NAMESPACE);
-        Self { client, lease, write_timeout, large, large_of }
+        let events_of = ApiShares::new(1);
+        Self { client, lease, write_timeout, large, large_of, events_of }
     }
 
     /// For watches, and to make a request that is then given to [`Self::read`] or [`Self::write`].
@@ -50,7 +62,7 @@ impl ApiServer {
         &self.client
     }
 
-    /// Sends a request that changes nothing, or nothing but an Event.
+    /// Sends a request that changes nothing.
     ///
     /// # Errors
     /// The API server refuses or does not answer.
@@ -77,6 +89,25 @@ impl ApiServer {
         let _of_namespace = share.place().await;
         let _place = self.large.acquire().await;
         take(self.read(request).await).await
+    }
+
+    /// Sends an Event, for which nobody waits: an API server may keep Events apart, and hang only
+    /// there. A refusal is no error, because a namespace that is being deleted takes no new objects.
+    pub(crate) fn send_event(&self, namespace: &str, event: Event) {
+        let share = self.events_of.enter(namespace);
+        if share.count() > MOST_EVENTS {
+            tracing::debug!("an Event was not sent, because too many others wait");
+            return;
+        }
+        let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
+        let send = async move {
+            let _place = share.place().await;
+            let parameters = PostParams::default();
+            if let Err(error) = bounded(EVENT_TIMEOUT, api.create(&parameters, &event)).await {
+                tracing::debug!(%error, "an Event was not written");
+            }
+        };
+        tokio::spawn(send.in_current_span());
     }
 
     /// Sends a write, if the Lease outlives its timeout.

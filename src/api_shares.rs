@@ -66,6 +66,12 @@ impl Share {
         self.places.acquire().await
     }
 
+    /// How many requests the namespace has, with this one.
+    pub(crate) fn count(&self) -> usize {
+        // The map has one too.
+        Arc::strong_count(&self.places) - 1
+    }
+
     async fn into_place(self) -> Result<OwnedPlace, AcquireError> {
         let permit = Arc::clone(&self.places).acquire_owned().await?;
         Ok(OwnedPlace { _permit: permit, _share: self })

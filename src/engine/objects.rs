@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ObjectReference};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::core::Request;
 use kube::core::params::GetParams;
 use kube::{Api, Client, Resource, ResourceExt};
@@ -112,8 +112,9 @@ pub(crate) async fn find_value(
     api_server.read_large(namespace, api_server.client().request_text(request), take).await
 }
 
-/// Writes the whole status of exactly the object that was read. It is an update, because an apply
-/// cannot remove what another field manager also owns.
+/// Writes the whole status of exactly the object that was read. It is a JSON patch: an apply cannot
+/// remove what another field manager also owns, and an update would show an object without a spec
+/// and labels to whatever admits it.
 pub(crate) async fn write_status<K: Reconciled>(
     api_server: &ApiServer,
     object: &K,
@@ -157,21 +158,16 @@ async fn put_status<K: Reconciled>(
     status: &impl Serialize,
 ) -> Result<Served<K>, Error> {
     let name = metadata.name.clone().unwrap_or_default();
-    let update = json!({
-        "apiVersion": K::api_version(&()),
-        "kind": K::kind(&()),
-        "metadata": {
-            "name": metadata.name,
-            "namespace": metadata.namespace,
-            "uid": metadata.uid,
-            "resourceVersion": metadata.resource_version,
-        },
-        "status": status,
-    });
+    // No two objects of a name have the same version, so that tells their UIDs apart too.
+    let patch = json!([
+        { "op": "replace", "path": "/metadata/resourceVersion", "value": metadata.resource_version },
+        { "op": "add", "path": "/status", "value": status },
+    ]);
+    let patch = serde_json::from_value(patch).map_err(kube::Error::SerdeError)?;
     let parameters =
-        PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let request = Request::new(K::url_path(&(), metadata.namespace.as_deref()))
-        .replace_subresource("status", &name, &parameters, update.to_string().into_bytes())
+        .patch_subresource("status", &name, &parameters, &Patch::<()>::Json(patch))
         .map_err(kube::Error::BuildRequest)?;
     let answer = async { api_server.client().request(request).await.and_then(existing) };
     api_server.write(answer).await.map_err(gone)
@@ -256,10 +252,8 @@ pub(crate) async fn delete<K: Reconciled>(api_server: &ApiServer, object: &K) ->
     if is_done { Ok(()) } else { Err(Error::Unreadable("Status")) }
 }
 
-/// Publishes an Event of an object, unless it had too many. A refusal is no error, because a
-/// namespace that is being deleted takes no new objects. A missing answer is not worth failing a
-/// reconciliation.
-pub(crate) async fn publish_event<K: Reconciled>(
+/// Sends an Event of an object, unless it had too many.
+pub(crate) fn publish_event<K: Reconciled>(
     ctx: &Context,
     object: &K,
     severity: Severity,
@@ -272,7 +266,7 @@ pub(crate) async fn publish_event<K: Reconciled>(
     let (namespace, name) = (object.namespace(), object.name_any());
     // As Kubernetes does for cluster-scoped objects.
     let namespace = namespace.unwrap_or_else(|| "default".to_owned());
-    let (api_server, now) = (&ctx.api_server, Timestamp::now());
+    let now = Timestamp::now();
     let event = Event {
         metadata: ObjectMeta {
             name: Some(event_name(&name, now)),
@@ -289,10 +283,7 @@ pub(crate) async fn publish_event<K: Reconciled>(
         type_: Some(format!("{severity:?}")),
         ..Event::default()
     };
-    let api: Api<Event> = Api::namespaced(api_server.client().clone(), &namespace);
-    if let Err(error) = api_server.read(api.create(&PostParams::default(), &event)).await {
-        tracing::debug!(%error, "an Event was not written");
-    }
+    ctx.api_server.send_event(&namespace, event);
 }
 
 /// As client-go names Events: unique for an object by the time in nanoseconds. A name that leaves

@@ -48,12 +48,12 @@ impl Failures {
     fn and(self, outcome: Outcome) -> Self {
         let (conflicts, failed) = match outcome {
             Outcome::Conflict => (self.conflicts.saturating_add(1), self.failed),
-            Outcome::KubernetesError => (self.conflicts, self.failed.saturating_add(1)),
-            Outcome::Shows(_)
-            | Outcome::Unchanged
-            | Outcome::Gone
-            | Outcome::Stopping
-            | Outcome::NotLeading => (0, 0),
+            Outcome::KubernetesError | Outcome::Gone => {
+                (self.conflicts, self.failed.saturating_add(1))
+            }
+            Outcome::Shows(_) | Outcome::Unchanged | Outcome::Stopping | Outcome::NotLeading => {
+                (0, 0)
+            }
         };
         Self { conflicts, failed, pauses: self.pauses.saturating_add(1) }
     }

@@ -301,7 +301,7 @@ fn note_finished<C: Controller>(controller: &C, queue: &mut Queue, at: ObjectRef
     }
     // Its row may be gone, with some work left: the API server says of an object that is gone that
     // it does not exist, or that it conflicts.
-    if (was_forgotten || action.outcome == Outcome::Gone)
+    if (was_forgotten || action == Action::gone())
         && let Some(lane) = controller.follow_up_lane(&at)
     {
         queue.push(at, lane, Class::Change, now);
@@ -356,7 +356,13 @@ pub async fn run_in_span(
                 tracing::debug!("{error}");
                 Action { next: Next::After(UNTIL_RENEWAL), outcome: Outcome::NotLeading }
             }
-            Err(Error::Gone) => Action::gone(),
+            // If the watch shows that too, the object does not come back.
+            Err(Error::Gone) => {
+                if item.failures.failed == MANY_FAILURES {
+                    tracing::warn!("the API server does not find the object that its watch shows");
+                }
+                Action { next: Next::Backoff, outcome: Outcome::Gone }
+            }
             Err(Error::Conflict) => {
                 if item.failures.conflicts == MANY_FAILURES {
                     tracing::warn!(

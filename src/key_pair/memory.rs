@@ -52,7 +52,7 @@ pub(super) struct Memory {
     pub(super) missing: Mutex<ByUid<(Digest<SourceRef>, Moment)>>,
     /// Which pairs of a shared list no object manages.
     pub(super) without_object: Mutex<HashMap<Scope, WithoutObject>>,
-    /// Objects that vanished despite their finalizer and are to be followed up.
+    /// Objects that vanished despite their finalizer, or may have, and are to be followed up.
     pub(super) vanished: Mutex<HashMap<ObjectRef, Vanished>>,
 }
 
@@ -80,17 +80,24 @@ impl WithoutObject {
     }
 }
 
-/// An object that vanished despite its finalizer.
+/// An object that vanished despite its finalizer, or may have.
 #[derive(Debug)]
 pub(super) struct Vanished {
     pub(super) object: LightsailKeyPair,
+    is_gone: bool,
     /// Why its pair was not dealt with, as the log says.
     waits: Option<Reason>,
 }
 
 impl Vanished {
-    pub(super) fn new(object: LightsailKeyPair) -> Self {
-        Self { object, waits: None }
+    /// Whether it is known to be gone.
+    pub(super) fn is_gone(&self) -> bool {
+        self.is_gone
+    }
+
+    /// It is gone. Returns whether that was known before.
+    pub(super) fn note_gone(&mut self) -> bool {
+        std::mem::replace(&mut self.is_gone, true)
     }
 
     /// Why its pair is not dealt with yet, if that is news.
@@ -144,6 +151,14 @@ impl Memory {
     /// Changes what [`Self::unrecorded`] returns.
     pub(super) fn edit(&self, uid: &str, change: impl FnOnce(&mut Unrecorded)) {
         self.unrecorded.lock().edit(uid, change);
+    }
+
+    /// An object vanished despite its finalizer, or may have; this is how it was last.
+    pub(super) fn note_vanished(&self, at: &ObjectRef, object: LightsailKeyPair) {
+        let mut all = self.vanished.lock();
+        let known = all.get(at).filter(|it| it.object.metadata.uid == object.metadata.uid);
+        let is_gone = known.is_some_and(Vanished::is_gone);
+        all.insert(at.clone(), Vanished { object, is_gone, waits: None });
     }
 
     /// An object goes. `leaves_pair`: its pair may stay.
@@ -276,7 +291,7 @@ mod tests {
             "metadata": { "name": "fleet" }, "spec": spec,
         }))
         .unwrap();
-        let mut vanished = Vanished::new(object);
+        let mut vanished = Vanished { object, is_gone: false, waits: None };
         let (denied, silent) = (Reason::AccessDenied, Reason::ServiceError);
         for (name, outcome, expected) in [
             ("it is denied", Outcome::Shows(denied), Some(denied)),

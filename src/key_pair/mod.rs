@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use self::act::Run;
 use self::claim::PairClaim;
 use self::memory::{Memory, Vanished};
-use self::plan::{Confirmation, Ended};
+use self::plan::Confirmation;
 use crate::api::{FINALIZER, LightsailKeyPair, Reason};
 use crate::clock::Moment;
 use crate::engine::action::Next;
@@ -141,21 +141,16 @@ impl KeyPairs {
         let run = Run::new(&self.ctx, &self.memory, at, object, follow_up.is_some());
         let mut run = run.in_turn(item, changed);
         let action = run.reconcile().await;
-        let ended = match &action {
-            Err(Error::Gone) => Ended::Gone,
-            // The API server has just answered with the object.
-            Ok(_) | Err(Error::NotKept(_)) => Ended::There,
-            Err(_) => Ended::Failed,
-        };
-        if run.is_left_behind(ended) {
-            self.note_vanished(at, run.into_vanished());
+        if plan::may_be_gone(action.as_ref().err()) && run.is_left_behind() {
+            // The follow-up finds out.
+            self.memory.note_vanished(at, run.into_vanished());
         }
         // It may have gone meanwhile, and its region with it.
         self.ctx.forget_unused(&region);
         if !self.memory.rows.lock().has_uid(at, &uid) {
             self.memory.forget_gone(&uid);
         }
-        if ended == Ended::Gone { Ok(Action::gone()) } else { action }
+        action
     }
 
     /// Publishes this verdict about the object as it is now, if it is this operator's.
@@ -193,6 +188,7 @@ impl KeyPairs {
         let uid = vanished.metadata.uid.as_deref();
         let uid_of_its_name = there.and_then(|there| there.metadata.uid.as_deref());
         let action = if plan::is_gone(uid, uid_of_its_name) {
+            self.tell_that_it_vanished(at);
             Run::follow_up(&self.ctx, &self.memory, at, vanished).reconcile().await?
         } else {
             Action::gone()
@@ -220,9 +216,10 @@ impl KeyPairs {
         }
     }
 
-    fn note_vanished(&self, at: &ObjectRef, vanished: LightsailKeyPair) {
-        let vanished = Vanished::new(vanished);
-        if self.memory.vanished.lock().insert(at.clone(), vanished).is_none() {
+    /// It is known to be gone, and was not only lost from sight by a write that failed.
+    fn tell_that_it_vanished(&self, at: &ObjectRef) {
+        let was_known = self.memory.vanished.lock().get_mut(at).map(Vanished::note_gone);
+        if was_known == Some(false) {
             let (namespace, object) = (&*at.namespace, &*at.name);
             tracing::warn!(
                 namespace,
@@ -235,7 +232,8 @@ impl KeyPairs {
     }
 
     fn count_vanished(&self) {
-        self.ctx.metrics.set_vanished(KIND, self.memory.vanished.lock().len());
+        let count = self.memory.vanished.lock().values().filter(|it| it.is_gone()).count();
+        self.ctx.metrics.set_vanished(KIND, count);
     }
 }
 
@@ -311,7 +309,8 @@ impl Controller for KeyPairs {
         // Before its row goes, which counts until then.
         self.memory.note_left(&at.namespace, uid, recorded.may_have_pair());
         if plan::is_followed_up(&recorded, has_finalizer, is_deleting, acts) {
-            self.note_vanished(&at, object.clone());
+            self.memory.note_vanished(&at, object.clone());
+            self.tell_that_it_vanished(&at);
         }
     }
 

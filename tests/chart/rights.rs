@@ -52,13 +52,13 @@ fn always(place: &str) -> Vec<String> {
         "lightsailkeypairs list",
         "lightsailkeypairs watch",
         "lightsailkeypairs patch",
-        "lightsailkeypairs/status update",
+        "lightsailkeypairs/status patch",
         "hostkeyresets get",
         "hostkeyresets list",
         "hostkeyresets watch",
         "hostkeyresets patch",
         "hostkeyresets delete",
-        "hostkeyresets/status update",
+        "hostkeyresets/status patch",
         "configmaps get",
         "events create",
         "namespaces get",
@@ -137,7 +137,7 @@ type RightsRow = (Value, &'static [&'static str], &'static [&'static str]);
 fn accounts_take_these_rights_and_no_others() {
     let reads =
         ["* lightsailaccounts get", "* lightsailaccounts list", "* lightsailaccounts watch"];
-    let writes = ["* lightsailaccounts patch", "* lightsailaccounts/status update"];
+    let writes = ["* lightsailaccounts patch", "* lightsailaccounts/status patch"];
     let none = json!({ "mode": "none" });
     let scope = |names: &[&str]| json!({ "namespaces": names });
     let rows: Vec<RightsRow> = vec![

@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use http::Method;
+use kube::Api;
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams,
+};
 use lightsail_operator::api::LightsailKeyPair;
 use lightsail_operator::api::conditions::{READY, find};
 use serde_json::json;
-use testbed::api_proxy::{ApiProxy, Matcher};
+use testbed::api_proxy::{ApiProxy, Matcher, Place};
 use testbed::operator::Operator;
 
 use crate::bed::{Bed, REGION, imported, public_key, wait_for};
@@ -151,4 +155,94 @@ async fn i12_a_finalizer_that_is_removed_is_reported_and_nothing_is_imported_wit
     bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
     // Each reconciliation writes it once.
     assert_eq!((removed.count(), bed.calls("ImportKeyPair")), (3, 1));
+}
+
+/// A CRD without its subresource `status` does that. The object cannot say so, but comes back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i8_an_object_that_a_write_does_not_find_is_not_forgotten_while_it_is_there() {
+    let bed = Bed::new("not-found").await;
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
+    let refused = proxy.fail(Matcher::new(Method::PATCH, "/status"), 4, 404);
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    assert_eq!((refused.count(), bed.calls("ImportKeyPair")), (4, 1));
+}
+
+/// The API server may keep Events in an etcd of their own, and hang only there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_that_hang_hold_up_nothing_else() {
+    let bed = Bed::new("events-hang").await;
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
+    let hanging = proxy.hold_all(Matcher::new(Method::POST, "/events"), Place::BeforeRequest);
+    let names: Vec<_> = (0..60).map(|number| format!("p{number}")).collect();
+    for name in &names {
+        bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
+    }
+    for name in &names {
+        bed.wait_ready::<LightsailKeyPair>(name, "Imported").await;
+    }
+    hanging.reached().await;
+    hanging.release();
+    bed.wait_event("Imported").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_that_is_there_is_not_said_to_have_vanished() {
+    let bed = Bed::new("still-there").await;
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
+    let lost = proxy.lose(Matcher::new(Method::PATCH, "/status"), 2, 504);
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    assert_eq!(lost.count(), 2);
+    assert!(!operator.log_text().contains("vanished"), "{}", operator.log_text());
+}
+
+/// A tool that reads or marks all objects sees the whole object, not only what is written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_status_is_written_where_policies_read_and_change_the_whole_object() {
+    let bed = Bed::new("mutated").await;
+    let name = bed.namespace.clone();
+    let here = json!([{ "name": "here", "expression": format!("request.namespace == '{name}'") }]);
+    let mark = "[JSONPatch{op: 'add', path: '/metadata/labels/mark', \
+                value: object.spec.region}]";
+    let policy = json!({ "spec": {
+        "matchConstraints": { "resourceRules": [{ "apiGroups": ["lightsail-operator.dev"],
+            "apiVersions": ["*"], "operations": ["UPDATE"],
+            "resources": ["lightsailkeypairs/status", "hostkeyresets/status"] }] },
+        "matchConditions": here, "failurePolicy": "Fail", "reinvocationPolicy": "Never",
+        "mutations": [{ "patchType": "JSONPatch", "jsonPatch": { "expression": mark } }],
+    } });
+    let binding = json!({ "spec": { "policyName": name } });
+    let mut made = Vec::new();
+    for (kind, object) in
+        [("MutatingAdmissionPolicy", policy), ("MutatingAdmissionPolicyBinding", binding)]
+    {
+        let kind = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind);
+        let resource = ApiResource::from_gvk(&kind);
+        let object = DynamicObject::new(&name, &resource).data(object);
+        let api: Api<DynamicObject> = Api::all_with(bed.cluster.client(), &resource);
+        api.create(&PostParams::default(), &object).await.unwrap();
+        made.push(api);
+    }
+    // What it marks must have labels.
+    let spec = imported(&public_key("ed25519"));
+    bed.create::<LightsailKeyPair>("bare", &spec).await;
+    let labels = json!({ "a": "b" });
+    let object =
+        json!({ "metadata": { "name": "labelled", "labels": labels }, "spec": spec.clone() });
+    let pairs = bed.api::<LightsailKeyPair>();
+    pairs.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+    let touch = Patch::Merge(json!({ "status": { "observedGeneration": 0 } }));
+    wait_for("the policy takes effect", async || {
+        pairs.patch_status("bare", &PatchParams::default(), &touch).await.is_err()
+    })
+    .await;
+    let _operator = bed.start().await;
+    bed.wait_ready::<LightsailKeyPair>("labelled", "Imported").await;
+    for api in made {
+        api.delete(&name, &DeleteParams::default()).await.unwrap();
+    }
 }

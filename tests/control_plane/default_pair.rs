@@ -1,10 +1,13 @@
 //! The region's default key pair, and the Secret that keeps its private key.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::events::v1::Event;
 use kube::Api;
-use kube::api::{DeleteParams, PostParams};
+use kube::api::{DeleteParams, ListParams, PostParams};
 use lightsail_operator::api::LightsailKeyPair;
 use serde_json::{Value, json};
 
@@ -245,6 +248,33 @@ async fn deleting_the_object_takes_the_default_pair_along_only_by_its_fingerprin
         public_half(&secret_data(&bed, "kept", "ssh-privatekey").await),
         there.public_key.trim()
     );
+}
+
+/// Lists may miss a pair that a download has just created, but this one was listed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_deleted_right_after_its_download_is_gone_without_another_word() {
+    let bed = Bed::new("default-deleted").await;
+    let there = bed.region.create_default_key_pair();
+    let _operator = bed.start().await;
+    // Until then, a process before this one may have sent a download.
+    let elsewhere = json!({ "region": "us-east-1", "ensure": "Absent",
+        "expectedFingerprint": there.fingerprint });
+    let elsewhere = [default_pair(), elsewhere].map(|part| part.as_object().unwrap().clone());
+    let elsewhere: Value = elsewhere.into_iter().flatten().collect();
+    bed.create::<LightsailKeyPair>("elsewhere", &elsewhere).await;
+    bed.wait_ready::<LightsailKeyPair>("elsewhere", "Absent").await;
+    bed.create::<LightsailKeyPair>("default", &default_pair()).await;
+    bed.wait_ready::<LightsailKeyPair>("default", "Downloaded").await;
+    let absent = json!({ "ensure": "Absent", "expectedFingerprint": there.fingerprint });
+    bed.patch::<LightsailKeyPair>("default", &json!({ "spec": absent })).await;
+    bed.wait_ready::<LightsailKeyPair>("default", "Absent").await;
+    bed.wait_event("Absent").await;
+    let events: Api<Event> = Api::namespaced(bed.cluster.client(), &bed.namespace);
+    let events = events.list(&ListParams::default()).await.unwrap().into_iter();
+    let is_of_it =
+        |event: &Event| event.regarding.as_ref().unwrap().name.as_deref() == Some("default");
+    let reasons: BTreeSet<_> = events.filter(is_of_it).filter_map(|event| event.reason).collect();
+    assert_eq!(reasons, ["Absent", "Downloaded"].map(str::to_owned).into());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -61,9 +61,9 @@ impl Point {
             (format!("/hostkeyresets/{name}?"), format!("/hostkeyresets/{name}/status"));
         match self {
             Self::Read => Matcher::new(Method::GET, format!("/hostkeyresets/{name}")),
-            Self::Intent => Matcher::new(Method::PUT, status).with_body("\"attempts\":1"),
+            Self::Intent => Matcher::new(Method::PATCH, status).with_body("\"attempts\":1"),
             Self::Mark => Matcher::new(Method::PATCH, object).with_body("/Started"),
-            Self::Result => Matcher::new(Method::PUT, status).with_body("\"operations\""),
+            Self::Result => Matcher::new(Method::PATCH, status).with_body("\"operations\""),
             Self::LastMark => Matcher::new(Method::PATCH, object).with_body("/Succeeded/"),
         }
     }

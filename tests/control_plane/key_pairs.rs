@@ -249,7 +249,7 @@ async fn a_name_that_comes_free_before_the_next_says_that_it_waits_is_not_missed
     spec["keyPairName"] = json!("shared");
     bed.create::<LightsailKeyPair>("first", &spec).await;
     bed.wait_ready::<LightsailKeyPair>("first", "Imported").await;
-    let conflict = Matcher::new(Method::PUT, "/lightsailkeypairs/second/status");
+    let conflict = Matcher::new(Method::PATCH, "/lightsailkeypairs/second/status");
     let held = proxy.hold(conflict.with_body("NameConflict"), Place::BeforeRequest);
     bed.create::<LightsailKeyPair>("second", &spec).await;
     held.reached().await;
@@ -302,7 +302,7 @@ async fn an_object_that_only_another_tool_holds_claims_nothing_any_more() {
 async fn vanishes_during_the_import(status: u16) {
     let bed = Bed::new("deserted").await;
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
-    let of_pair = Matcher::new(Method::PUT, "/lightsailkeypairs/fleet/status");
+    let of_pair = Matcher::new(Method::PATCH, "/lightsailkeypairs/fleet/status");
     let answered = proxy.fail(of_pair.with_body("\"arn\""), 1, status);
     let held = bed.region.add_fault(Fault::new("ImportKeyPair", FaultEffect::HoldBefore).times(1));
     let operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();

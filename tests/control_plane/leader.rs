@@ -201,7 +201,7 @@ async fn i13_a_leader_that_slept_between_a_read_and_a_change_does_not_make_the_c
                 held.release();
             }
             Nap::Import => {
-                let intent = Matcher::new(Method::PUT, "/fleet/status").with_body("importIntent");
+                let intent = Matcher::new(Method::PATCH, "/fleet/status").with_body("importIntent");
                 let held = proxy.hold(intent, Place::BeforeAnswer);
                 bed.create::<LightsailKeyPair>("fleet", &spec).await;
                 held.reached().await;

@@ -403,7 +403,7 @@ async fn an_answer_outlives_an_api_server_that_does_not_take_it() {
         // There is nothing to find.
         bed.region.set_switches(|switches| switches.operation_list_lag = Duration::from_hours(1));
         let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
-        let result = Matcher::new(Method::PUT, "/hostkeyresets/untaken/status")
+        let result = Matcher::new(Method::PATCH, "/hostkeyresets/untaken/status")
             .with_body("OperationSucceeded");
         proxy.fail(result, 2, status);
         let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();

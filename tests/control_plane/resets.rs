@@ -216,7 +216,7 @@ async fn a_turn_that_comes_free_before_the_next_says_that_it_waits_is_not_missed
     bed.create::<HostKeyReset>("first", &reset()).await;
     call.reached().await;
     let waits =
-        Matcher::new(Method::PUT, "/hostkeyresets/second/status").with_body("WaitingForTurn");
+        Matcher::new(Method::PATCH, "/hostkeyresets/second/status").with_body("WaitingForTurn");
     let held = proxy.hold(waits, Place::BeforeRequest);
     bed.create::<HostKeyReset>("second", &reset()).await;
     held.reached().await;
@@ -290,7 +290,7 @@ async fn i8_what_was_left_long_ago_is_searched_for_before_the_next_reset_begins(
     api.patch_status("killed", &PatchParams::default(), &long_ago).await.unwrap();
     bed.create::<HostKeyReset>("next", &reset()).await;
     let answered =
-        Matcher::new(Method::PUT, "/hostkeyresets/next/status").with_body("OperationSucceeded");
+        Matcher::new(Method::PATCH, "/hostkeyresets/next/status").with_body("OperationSucceeded");
     let recorded = proxy.hold(answered, Place::BeforeRequest);
     operator.restart().await.unwrap();
     wait_failed(&bed, "killed", "OutcomeUnknown").await;
@@ -305,7 +305,7 @@ async fn i6_killed_between_call_and_status_its_operation_is_found() {
     bed.region.add_instance("web-1");
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
     let status_request =
-        Matcher::new(Method::PUT, "/hostkeyresets/killed/status").with_body("OperationSucceeded");
+        Matcher::new(Method::PATCH, "/hostkeyresets/killed/status").with_body("OperationSucceeded");
     let (_operator, _held, between) =
         kill_at(&bed, &proxy, (status_request, Place::BeforeRequest)).await;
     assert_eq!(between.status.unwrap().operations, []);

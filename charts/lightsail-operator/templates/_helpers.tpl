@@ -165,7 +165,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   verbs: [delete]
 - apiGroups: [lightsail-operator.dev]
   resources: [lightsailkeypairs/status, hostkeyresets/status]
-  verbs: [update]
+  verbs: [patch]
 {{- if eq .Values.secrets.mode "full" }}
 # Private keys of default and generated key pairs, and public keys in Secrets, by name only.
 - apiGroups: [""]
@@ -200,7 +200,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   verbs: [patch]
 - apiGroups: [lightsail-operator.dev]
   resources: [lightsailaccounts/status]
-  verbs: [update]
+  verbs: [patch]
 {{- end }}
 {{- end }}
 

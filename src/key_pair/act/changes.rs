@@ -203,7 +203,9 @@ impl Run<'_> {
             self.memory.downloads.lock().note(scope, name, Some(until));
         }
         self.observed.done.download = Some(answer?);
-        self.memory.edit(&self.desired.uid, |known| known.unlisted_until = Some(until));
+        if plan::may_be_unlisted(&self.observed) {
+            self.memory.edit(&self.desired.uid, |known| known.unlisted_until = Some(until));
+        }
         Ok(())
     }
 

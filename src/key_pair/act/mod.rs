@@ -11,7 +11,7 @@ use super::claim::{self, account_ref};
 use super::crowd::Crowd;
 use super::memory::Memory;
 use super::observe::observed;
-use super::plan::{self, Ended, Step};
+use super::plan::{self, Step};
 use super::unrecorded::Sent;
 use super::world::{Desired, Failure, Finalizer, Goal, Observed};
 use super::{desired, status};
@@ -83,10 +83,10 @@ impl<'a> Run<'a> {
         run
     }
 
-    /// Whether the object, which is gone, leaves a pair behind that was imported here.
-    pub(super) fn is_left_behind(&self, ended: Ended) -> bool {
+    /// Whether the object, if it is gone, leaves a pair behind that was imported here.
+    pub(super) fn is_left_behind(&self) -> bool {
         let may_move = !self.ctx.settings.watches_all_labels();
-        plan::is_left_behind(&self.desired, &self.observed, ended, may_move)
+        plan::is_left_behind(&self.desired, &self.observed, may_move)
     }
 
     /// The object, for the follow-up. What was sent under its intent is not forgotten with it, and
@@ -244,7 +244,7 @@ impl<'a> Run<'a> {
                 // Another tool's finalizer may keep the object.
                 self.memory.note_left(&self.at.namespace, uid, leaves_pair);
                 objects::remove_finalizer(api_server, &self.object, FINALIZER).await?;
-                self.publish_event(Severity::Normal, reason, &message).await;
+                self.publish_event(Severity::Normal, reason, &message);
                 if abandons {
                     self.ctx.metrics.abandoned();
                 }
@@ -255,7 +255,7 @@ impl<'a> Run<'a> {
                 tracing::warn!(%reason, "an object vanished despite its finalizer: \
                                          {message}");
                 self.ctx.metrics.vanished_ended("LightsailKeyPair", &reason.to_string());
-                self.publish_event(Severity::Warning, reason, &message).await;
+                self.publish_event(Severity::Warning, reason, &message);
                 self.memory.forget(&self.desired.uid);
                 return Ok(Some(Action::gone()));
             }

@@ -77,6 +77,13 @@ fn missing(desired: &Desired, observed: &Observed, create_if_missing: bool) -> S
     if observed.finalizer == Finalizer::Missing { Step::AddFinalizer } else { Step::Download }
 }
 
+/// Whether lists may not show the pair for a while after a download: it may have created it, unless
+/// a list showed it before.
+#[must_use]
+pub fn may_be_unlisted(observed: &Observed) -> bool {
+    observed.pair.as_ref().is_none_or(|read| read.pair.is_none())
+}
+
 /// What comes while a list may not show a pair that was downloaded. A download is seldom allowed,
 /// so there is no second one before a list shows whose key it is.
 fn unlisted(desired: &Desired, observed: &Observed) -> Option<Step> {

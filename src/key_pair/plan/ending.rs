@@ -11,6 +11,7 @@ use crate::api::Reason;
 use crate::api::key_pair::{DeletionPolicy, Origin};
 use crate::engine::action::Next;
 use crate::engine::{Lookup, State};
+use crate::error::Error;
 use crate::ids::AccountId;
 use crate::key_pair::message::{Message, Release};
 use crate::key_pair::record::Recorded;
@@ -193,31 +194,18 @@ pub fn is_gone(vanished_uid: Option<&str>, uid_of_its_name: Option<&str>) -> boo
     uid_of_its_name.is_none() || uid_of_its_name != vanished_uid
 }
 
-/// How a reconciliation ended, as far as that says something about its object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// The object is gone.
-    Gone,
-    /// It failed, so the object may be gone, and another one may have its name. The follow-up finds
-    /// out.
-    Failed,
-    /// The object is there, as far as is known.
-    There,
+/// Whether the object of a reconciliation that failed so, or did not fail, may be gone, and another
+/// one may have its name.
+#[must_use]
+pub fn may_be_gone(failure: Option<&Error>) -> bool {
+    // The API server has answered with the object then.
+    !matches!(failure, None | Some(Error::NotKept(_)))
 }
 
-/// Whether a reconciliation whose object is gone, or may be, leaves a pair behind that it imported,
-/// or may have imported. If the object may have moved to another operator, that one ends it.
+/// Whether an object that is gone leaves a pair behind that it imported, or may have imported. If it
+/// may have moved to another operator, that one ends it.
 #[must_use]
-pub fn is_left_behind(
-    desired: &Desired,
-    observed: &Observed,
-    ended: Ended,
-    may_move: bool,
-) -> bool {
-    let may_be_gone = match ended {
-        Ended::Gone | Ended::Failed => true,
-        Ended::There => false,
-    };
+pub fn is_left_behind(desired: &Desired, observed: &Observed, may_move: bool) -> bool {
     let has_intent = observed.recorded.intent.is_some() && observed.recorded.arn.is_none();
-    !may_move && may_be_gone && has_intent && observed.sent.is_some() && !desired.goal.ends()
+    !may_move && has_intent && observed.sent.is_some() && !desired.goal.ends()
 }

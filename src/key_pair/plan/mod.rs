@@ -28,8 +28,9 @@ mod without_object;
 
 pub use aftermath::{Aftermath, aftermath};
 pub use confirmation::{Confirmation, confirmation};
+pub use default_pair::may_be_unlisted;
 pub use ending::{
-    Ended, effective_deletion_policy, is_followed_up, is_gone, is_left_behind, leaves_pair,
+    effective_deletion_policy, is_followed_up, is_gone, is_left_behind, leaves_pair, may_be_gone,
 };
 pub use failure::{answer_to_import, deletion_failed, import_failed, may_still_take_effect};
 pub use import::{has_its_place, imported_key, may_be_sent_elsewhere};

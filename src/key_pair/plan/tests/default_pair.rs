@@ -599,3 +599,14 @@ fn a_default_pair_that_should_go() {
         }, "Remove finalizer Released"),
     ]);
 }
+
+#[test]
+fn a_download_creates_no_pair_that_was_listed() {
+    for (name, read, expected) in [
+        ("nobody has read a list", None, true),
+        ("a list shows none", live(None), true),
+        ("a list shows it", live(Some(pair(FIRST))), false),
+    ] {
+        assert_eq!(may_be_unlisted(&Observed { pair: read, ..observed() }), expected, "{name}");
+    }
+}

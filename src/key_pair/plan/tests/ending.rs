@@ -166,21 +166,21 @@ fn what_a_reconciliation_leaves_behind() {
     ] {
         assert_eq!(may_be_sent_elsewhere(recorded, comes_later, acts), expected, "{name}");
     }
-    for (name, recorded, sent, goal, ended, expected) in [
-        ("nothing was imported", &Recorded::default(), true, Goal::Present, Ended::Gone, false),
-        ("an import was sent", &intended, true, Goal::Present, Ended::Gone, true),
-        ("it may be gone", &intended, true, Goal::Present, Ended::Failed, true),
-        ("it is there", &intended, true, Goal::Present, Ended::There, false),
-        ("no import was sent that was not refused",
-         &intended, false, Goal::Present, Ended::Gone, false),
-        ("its deletion deals with it", &intended, true, Goal::ObjectDeleted, Ended::Gone, false),
+    for (name, recorded, sent, goal, expected) in [
+        ("nothing was imported", &Recorded::default(), true, Goal::Present, false),
+        ("an import was sent", &intended, true, Goal::Present, true),
+        ("no import was sent that was not refused", &intended, false, Goal::Present, false),
+        ("its deletion deals with it", &intended, true, Goal::ObjectDeleted, false),
     ] {
         let desired = Desired { goal, ..desired() };
         let mut observed = Observed { recorded: recorded.clone(), ..observed() };
         observed.sent = observed.sent.filter(|_| sent);
-        assert_eq!(is_left_behind(&desired, &observed, ended, false), expected, "{name}");
-        assert!(!is_left_behind(&desired, &observed, ended, true), "{name}, or moved");
+        assert_eq!(is_left_behind(&desired, &observed, false), expected, "{name}");
+        assert!(!is_left_behind(&desired, &observed, true), "{name}, or moved");
     }
+    let not_kept = crate::error::Error::NotKept("status.origin");
+    assert!(!may_be_gone(None) && !may_be_gone(Some(&not_kept)), "the API server has it");
+    assert!(may_be_gone(Some(&crate::error::Error::Gone)));
 }
 
 #[test]

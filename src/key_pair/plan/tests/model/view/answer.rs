@@ -92,7 +92,7 @@ impl Plans {
         let decision = Decision {
             act: self.act(&step),
             record: status.map_or(run.object.record, |status| self.record(&status)),
-            is_left_behind: is_left_behind(&desired, &observed, Ended::Gone, false),
+            is_left_behind: is_left_behind(&desired, &observed, false),
             without_memory: self.act(&without_memory),
         };
         self.decisions.insert(hash, decision);
