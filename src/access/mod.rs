@@ -5,6 +5,7 @@ pub mod directory;
 mod keys;
 pub mod limits;
 pub mod permission;
+pub mod selector;
 
 pub use directory::{Directory, Entry, Grant, News, Settings};
 pub use limits::Limits;

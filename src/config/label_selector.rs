@@ -1,7 +1,8 @@
 //! The syntax of label selectors, checked at the start: the API server would refuse a wrong one
 //! again and again, at each list.
 
-fn is_label_value(text: &str) -> bool {
+/// Whether this can be the value of a label.
+pub(crate) fn is_label_value(text: &str) -> bool {
     let inner = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
     let outer = |char: Option<char>| char.is_none_or(|char| char.is_ascii_alphanumeric());
     text.len() <= 63
@@ -19,18 +20,20 @@ pub(super) fn is_dns_label(text: &str) -> bool {
             .all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-')
 }
 
+/// Whether this can be the key of a label.
+pub(crate) fn is_label_key(text: &str) -> bool {
+    let (prefix, name) =
+        text.rsplit_once('/').map_or((None, text), |(prefix, name)| (Some(prefix), name));
+    let is_prefix = |prefix: &str| prefix.len() <= 253 && prefix.split('.').all(is_dns_label);
+    !name.is_empty() && is_label_value(name) && prefix.is_none_or(is_prefix)
+}
+
 /// The syntax of `kubectl get --selector`
 /// (<https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors>).
 ///
 /// # Errors
 /// What to write instead.
 pub(super) fn label_selector(text: &str) -> Result<String, String> {
-    let is_key = |text: &str| {
-        let (prefix, name) =
-            text.rsplit_once('/').map_or((None, text), |(prefix, name)| (Some(prefix), name));
-        let is_prefix = |prefix: &str| prefix.len() <= 253 && prefix.split('.').all(is_dns_label);
-        !name.is_empty() && is_label_value(name) && prefix.is_none_or(is_prefix)
-    };
     let is_set = |text: &str| {
         let inner = text.trim().strip_prefix('(').and_then(|text| text.strip_suffix(')'));
         inner.is_some_and(|values| values.split(',').all(|value| is_label_value(value.trim())))
@@ -38,19 +41,19 @@ pub(super) fn label_selector(text: &str) -> Result<String, String> {
     let is_requirement = |text: &str| {
         let text = text.trim();
         if let Some(key) = text.strip_prefix('!') {
-            return is_key(key.trim());
+            return is_label_key(key.trim());
         }
         for word in [" notin ", " in ", " notin(", " in("] {
             if let Some((key, set)) = text.split_once(word.trim_end_matches('(')) {
-                return is_key(key.trim()) && is_set(set);
+                return is_label_key(key.trim()) && is_set(set);
             }
         }
         for sign in ["!=", "==", "="] {
             if let Some((key, value)) = text.split_once(sign) {
-                return is_key(key.trim()) && is_label_value(value.trim());
+                return is_label_key(key.trim()) && is_label_value(value.trim());
             }
         }
-        is_key(text)
+        is_label_key(text)
     };
     let mut depth = 0;
     let is_border = |char: char| {

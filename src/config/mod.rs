@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 mod endpoints;
 mod environment;
 mod export;
-mod label_selector;
+pub(crate) mod label_selector;
 pub(crate) mod names;
 
 pub use endpoints::check_endpoints;

@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use kube::core::{Selector, SelectorExt};
-
 use super::directory::Grant;
+use super::selector::selects;
 use crate::api::account::{
     Allowed, AllowedKeyPairType, AllowedNamespaces, DefaultKeyPairAction, LightsailAccountSpec,
     NamespacesFrom, TakeOver,
@@ -195,11 +194,9 @@ fn the_namespace_is_allowed(account: &LightsailAccountSpec, ask: &Ask<'_>) -> Op
     let is_allowed = match from {
         NamespacesFrom::All => true,
         NamespacesFrom::Names => names.iter().flatten().any(|name| name == ask.namespace),
-        // A selector that cannot be read selects nothing.
-        NamespacesFrom::Selector => selector
-            .clone()
-            .and_then(|selector| Selector::try_from(selector).ok())
-            .is_some_and(|selector| !selector.selects_all() && selector.matches(ask.labels)),
+        NamespacesFrom::Selector => {
+            selector.as_ref().is_some_and(|selector| selects(selector, ask.labels))
+        }
     };
     (!is_allowed).then_some(Refusal::Namespace)
 }

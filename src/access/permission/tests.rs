@@ -207,6 +207,59 @@ fn who_may_not_use_an_account_learns_nothing_about_it() {
 }
 
 #[test]
+fn a_selector_that_kubernetes_would_refuse_selects_no_namespace() {
+    let team = BTreeMap::from([("team".to_owned(), "b".to_owned())]);
+    let none = BTreeMap::new();
+    let region = Region::from("eu-west-1");
+    let is_selected = |selector: &Value, labels: &BTreeMap<String, String>| {
+        let by_label = json!({ "from": "Selector", "selector": selector });
+        let account = with(account(), "/allowedNamespaces", by_label);
+        refuse(&account, &ask("any", labels, &region)) != Some(Refusal::Namespace)
+    };
+    let of = |key: &str, operator: &str, values: Value| json!({ "key": key, "operator": operator, "values": values });
+    let long = "a".repeat(64);
+    for (name, labels, wrong) in [
+        ("values for Exists", &team, of("team", "Exists", json!(["a"]))),
+        ("values for DoesNotExist", &none, of("team", "DoesNotExist", json!(["a"]))),
+        ("an empty list for NotIn", &team, of("team", "NotIn", json!([]))),
+        ("no values for NotIn", &team, of("team", "NotIn", Value::Null)),
+        ("no values for In", &team, of("team", "In", Value::Null)),
+        ("a label with its value", &team, of("team: b", "DoesNotExist", Value::Null)),
+        ("a space", &none, of("a b", "DoesNotExist", Value::Null)),
+        ("no key", &none, of("", "DoesNotExist", Value::Null)),
+        ("no name behind the prefix", &none, of("x.io/", "DoesNotExist", Value::Null)),
+        ("no prefix", &none, of("/team", "DoesNotExist", Value::Null)),
+        ("two prefixes", &none, of("x.io/a/team", "DoesNotExist", Value::Null)),
+        ("a prefix in capitals", &none, of("X.io/team", "DoesNotExist", Value::Null)),
+        ("too long a name", &none, of(&long, "DoesNotExist", Value::Null)),
+        ("Cyrillic", &none, of("tеam", "DoesNotExist", Value::Null)),
+        ("a value with a space", &team, of("team", "NotIn", json!(["a", "a b"]))),
+        ("too long a value", &team, of("team", "NotIn", json!([long]))),
+        ("an unknown operator", &team, of("team", "Like", json!(["b"]))),
+    ] {
+        let alone = json!({ "matchExpressions": [wrong] });
+        assert!(!is_selected(&alone, labels), "{name}");
+        let all = of("other", "DoesNotExist", Value::Null);
+        let beside = json!({ "matchExpressions": [all, wrong] });
+        assert!(!is_selected(&beside, labels), "{name}, beside one that is right");
+    }
+    for (name, labels, right) in [
+        ("any value", &team, of("team", "Exists", Value::Null)),
+        ("an empty list for Exists", &team, of("team", "Exists", json!([]))),
+        ("another value", &team, of("team", "NotIn", json!(["a", ""]))),
+        ("a prefix", &none, of("x.io/team_A.1", "DoesNotExist", Value::Null)),
+    ] {
+        assert!(is_selected(&json!({ "matchExpressions": [right] }), labels), "{name}");
+    }
+    let all = of("other", "DoesNotExist", Value::Null);
+    for wrong in [json!({ "a b": "c" }), json!({ "team": "a b" })] {
+        let odd: BTreeMap<String, String> = serde_json::from_value(wrong.clone()).unwrap();
+        let selector = json!({ "matchLabels": wrong, "matchExpressions": [all] });
+        assert!(!is_selected(&selector, &odd), "{selector}");
+    }
+}
+
+#[test]
 fn what_is_not_named_is_not_allowed() {
     use DefaultKeyPairAction::{Create, Delete, Download};
     let pair = |type_, takes_over| {
