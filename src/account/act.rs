@@ -8,7 +8,7 @@ use kube::{Api, ResourceExt};
 use super::plan::{self, Step};
 use super::status;
 use super::world::Observed;
-use crate::access::{Entry, Grant};
+use crate::access::{Entry, Grant, selector};
 use crate::api::Reconciled;
 use crate::api::{ACCOUNT_FINALIZER, LightsailAccount};
 use crate::api_server::ApiServer;
@@ -41,11 +41,13 @@ impl<'a> Run<'a> {
     /// Begins with the object as it was just read.
     pub(super) fn new(ctx: &'a Context, object: LightsailAccount) -> Self {
         let clocks = ctx.read_clocks();
+        let selector = &object.spec.allowed_namespaces.selector;
         let observed = Observed {
             now: clocks.now(),
             is_primary: ctx.settings.is_primary,
             is_deleting: object.metadata.deletion_timestamp.is_some(),
             has_finalizer: has_finalizer(&object, ACCOUNT_FINALIZER),
+            has_valid_selector: selector.as_ref().is_none_or(selector::is_valid),
             caller: None,
             users: None,
             interval: INTERVAL,

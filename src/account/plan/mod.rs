@@ -12,6 +12,7 @@ use super::world::Observed;
 use crate::api::Reason;
 use crate::engine::Verdict;
 use crate::engine::action::Next;
+use crate::engine::message::Message as CommonMessage;
 use crate::lightsail::Error;
 
 /// How soon to count again how many objects still use an account that is being deleted.
@@ -40,6 +41,12 @@ pub fn plan(observed: &Observed) -> Step {
     match &observed.caller {
         // First, since objects may use the account before it can be identified.
         _ if !observed.has_finalizer => Step::AddFinalizer,
+        _ if !observed.has_valid_selector => {
+            let field = "spec.allowedNamespaces.selector";
+            let message = CommonMessage::Unsupported { field };
+            let (reason, message) = (message.reason(), message.to_string());
+            Step::Finish(Verdict::stalled(reason, message, Next::Change))
+        }
         None => Step::Identify,
         Some(Err(error)) => Step::Finish(failed(error)),
         Some(Ok(caller)) => {
@@ -73,6 +80,7 @@ mod tests {
             is_primary: true,
             is_deleting: false,
             has_finalizer: true,
+            has_valid_selector: true,
             caller: None,
             users: None,
             interval: Duration::from_mins(10),
@@ -101,6 +109,12 @@ mod tests {
         let rows: &[(&str, Change, &str)] = &[
             ("a new one", |o| o.has_finalizer = false, "AddFinalizer"),
             ("it has the finalizer", |_| {}, "Identify"),
+            ("its selector is wrong", |o| o.has_valid_selector = false,
+             "Stalled UnsupportedObject"),
+            ("a new one whose selector is wrong",
+             |o| { o.has_finalizer = false; o.has_valid_selector = false; }, "AddFinalizer"),
+            ("deleted, its selector is wrong",
+             |o| { o.is_deleting = true; o.has_valid_selector = false; }, "CountUsers"),
             ("identified", |o| o.caller = Some(Ok("arn".to_owned())), "Ready Identified"),
             ("refused", |o| o.caller = Some(Err(denied())), "Stalled AccessDenied"),
             ("an outage", |o| o.caller = Some(Err(Error::timeout())), "Reconciling ServiceError"),
