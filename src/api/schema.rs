@@ -131,6 +131,16 @@ pub(super) fn positive(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "integer", "format": "int32", "minimum": 1, "maximum": i32::MAX })
 }
 
+/// A text that keeps a rule.
+fn text(length: u32, rule: &str, message: &str) -> Schema {
+    json_schema!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": length,
+        "x-kubernetes-validations": [{ "rule": rule, "message": message }],
+    })
+}
+
 /// A list of texts, each of which keeps a rule.
 fn texts(least: u32, length: u32, rule: &str, message: &str) -> Schema {
     json_schema!({
@@ -138,12 +148,7 @@ fn texts(least: u32, length: u32, rule: &str, message: &str) -> Schema {
         "minItems": least,
         "maxItems": 64,
         "x-kubernetes-list-type": "set",
-        "items": {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": length,
-            "x-kubernetes-validations": [{ "rule": rule, "message": message }],
-        },
+        "items": text(length, rule, message),
     })
 }
 
@@ -177,11 +182,36 @@ pub(super) fn cluster_ids(_: &mut SchemaGenerator) -> Schema {
     texts(0, 64, "self.matches('^[A-Za-z0-9._-]+$')", message)
 }
 
-/// A selector of labels, as Kubernetes has it.
+/// In a CEL rule: whether this is a key that a label can have.
+fn is_label_key(key: &str) -> String {
+    let part = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?";
+    let name = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?";
+    format!("{key}.matches('^({part}([.]{part})*/)?{name}$') && {key}.indexOf('/') <= 253")
+}
+
+/// In a CEL rule: whether this is a value that a label can have.
+fn is_label_value(value: &str) -> String {
+    format!("{value}.matches('^([A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?)?$')")
+}
+
+/// A selector of labels, as Kubernetes has it. `access` checks the same of objects from before
+/// these rules.
 pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
-    let key = json_schema!({
-        "description": "The key of the label.", "type": "string", "maxLength": 316,
+    let message = "key must be the key of a label: at most 63 letters, digits, - _ and ., alone or \
+                   after a DNS name and a /; write, for example, team";
+    let mut key = text(317, &is_label_key("self"), message);
+    key.insert("description".to_owned(), "The key of the label.".into());
+    let value = json_schema!({
+        "type": "string",
+        "maxLength": 63,
+        "x-kubernetes-validations": [{
+            "rule": is_label_value("self"),
+            "message": "each of values must be the value of a label: at most 63 letters, digits, \
+                        - _ and ., with a letter or digit at each end; write, for example, team-a",
+        }],
     });
+    let are_labels =
+        format!("self.all(key, {} && {})", is_label_key("key"), is_label_value("self[key]"));
     json_schema!({
         "type": "object",
         "properties": {
@@ -190,6 +220,12 @@ pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
                 "type": "object",
                 "maxProperties": 64,
                 "additionalProperties": { "type": "string", "maxLength": 63 },
+                "x-kubernetes-validations": [{
+                    "rule": are_labels,
+                    "message": "matchLabels must have keys and values of labels: at most 63 \
+                                letters, digits, - _ and ., with a letter or digit at each end; \
+                                write, for example, team: a",
+                }],
             },
             "matchExpressions": {
                 "description": "Requirements that must all be met.",
@@ -209,9 +245,15 @@ pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
                             "description": "The values, for `In` and `NotIn`.",
                             "type": "array",
                             "maxItems": 64,
-                            "items": { "type": "string", "maxLength": 63 },
+                            "items": value,
                         },
                     },
+                    "x-kubernetes-validations": [{
+                        "rule": "(self.operator in ['In', 'NotIn']) == \
+                                 (has(self.values) && size(self.values) > 0)",
+                        "message": "In and NotIn need values, and Exists and DoesNotExist must \
+                                    have none; add or remove them",
+                    }],
                 },
             },
         },

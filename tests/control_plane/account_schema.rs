@@ -1,6 +1,6 @@
 //! The rules of `LightsailAccount` that the API server checks.
 
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, Resource};
 use lightsail_operator::api::account::LightsailAccount;
 use serde_json::{Value, json};
@@ -40,19 +40,28 @@ fn object(name: &str, spec: &Value) -> LightsailAccount {
     .unwrap()
 }
 
+/// Whether the API server would take an account of this spec, as it was written.
+async fn try_create(cluster: &Cluster, spec: &Value) -> kube::Result<DynamicObject> {
+    let resource = ApiResource::erase::<LightsailAccount>(&());
+    let object = json!({ "apiVersion": LightsailAccount::api_version(&()),
+        "kind": LightsailAccount::kind(&()), "metadata": { "name": "tried" }, "spec": spec });
+    let api = Api::<DynamicObject>::all_with(cluster.client(), &resource);
+    let parameters = PostParams { dry_run: true, ..PostParams::default() };
+    api.create(&parameters, &serde_json::from_value(object).unwrap()).await
+}
+
+async fn check_refused(cluster: &Cluster, cases: &[(&str, Value, &str)]) {
+    for (name, spec, expected) in cases {
+        let refusal = try_create(cluster, spec).await.map(drop).expect_err(name).to_string();
+        assert!(refusal.contains(expected), "{name}: {refusal}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[expect(clippy::too_many_lines, reason = "a line for each rule")]
 async fn accounts_are_refused_with_what_to_write_instead() {
     let cluster = Cluster::from_env().await.unwrap();
     let api: Api<LightsailAccount> = Api::all(cluster.client());
-    let raw = |spec: &Value| {
-        let resource = kube::api::ApiResource::erase::<LightsailAccount>(&());
-        let object = json!({ "apiVersion": LightsailAccount::api_version(&()),
-            "kind": LightsailAccount::kind(&()), "metadata": { "name": "bad" }, "spec": spec });
-        let api = Api::<kube::api::DynamicObject>::all_with(cluster.client(), &resource);
-        let object = serde_json::from_value(object).unwrap();
-        async move { api.create(&PostParams::default(), &object).await }
-    };
     let names = |list: Value| with(account(), "/allowed/keyPairNames", list);
     let cases = [
         ("too short an id", with(account(), "/accountID", json!("1234")), "spec.accountID"),
@@ -188,10 +197,7 @@ async fn accounts_are_refused_with_what_to_write_instead() {
         ),
         ("no requests", with(account(), "/callsPerSecond", json!(0)), "callsPerSecond"),
     ];
-    for (name, spec, expected) in cases {
-        let refusal = raw(&spec).await.map(drop).expect_err(name).to_string();
-        assert!(refusal.contains(expected), "{name}: {refusal}");
-    }
+    check_refused(&cluster, &cases).await;
     // The label of the Secret has the name of the account.
     let secret = json!({ "source": "Secret", "secretRef": { "name": "keys" } });
     let long = object(&"a".repeat(64), &with(account(), "/credentials", secret));
@@ -234,6 +240,58 @@ async fn accounts_are_refused_with_what_to_write_instead() {
                 _ => lightsail_operator::api::account::Adoption::Full,
             }
         );
-        api.delete(name, &kube::api::DeleteParams::default()).await.unwrap();
+        api.delete(name, &DeleteParams::default()).await.unwrap();
+    }
+}
+
+fn by_label(selector: &Value) -> Value {
+    let names = with(account(), "/allowed/keyPairNames", json!(["$(namespace)_*"]));
+    with(names, "/allowedNamespaces", json!({ "from": "Selector", "selector": selector }))
+}
+
+fn requirement(key: &str, operator: &str, values: Value) -> Value {
+    let mut requirement = json!({ "key": key, "operator": operator });
+    if !values.is_null() {
+        requirement["values"] = values;
+    }
+    by_label(&json!({ "matchExpressions": [requirement] }))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn selectors_are_refused_that_kubernetes_would_refuse_elsewhere() {
+    let cluster = Cluster::from_env().await.unwrap();
+    let values = "In and NotIn need values, and Exists and DoesNotExist must have none";
+    let (key, value) = ("must be the key of a label", "must be the value of a label");
+    let labels = "matchLabels must have keys and values of labels";
+    let none = || Value::Null;
+    let absent = |key: &str| requirement(key, "DoesNotExist", Value::Null);
+    let cases = [
+        ("values for Exists", requirement("team", "Exists", json!(["a"])), values),
+        ("values for DoesNotExist", requirement("team", "DoesNotExist", json!(["a"])), values),
+        ("an empty list for NotIn", requirement("team", "NotIn", json!([])), values),
+        ("no values for NotIn", requirement("team", "NotIn", none()), values),
+        ("no values for In", requirement("team", "In", none()), values),
+        ("a label with its value", absent("team: b"), key),
+        ("a space", absent("a b"), key),
+        ("no key", absent(""), key),
+        ("no name behind the prefix", absent("x.io/"), key),
+        ("no prefix", absent("/team"), key),
+        ("two prefixes", absent("x.io/a/team"), key),
+        ("a prefix in capitals", absent("X.io/team"), key),
+        ("too long a name", absent(&"a".repeat(64)), key),
+        ("too long a prefix", absent(&format!("{}a/b", "a.".repeat(127))), key),
+        ("a value with a space", requirement("team", "NotIn", json!(["a", "a b"])), value),
+        ("a label that cannot be", by_label(&json!({ "matchLabels": { "a b": "c" } })), labels),
+        ("its value", by_label(&json!({ "matchLabels": { "team": "a b" } })), labels),
+    ];
+    check_refused(&cluster, &cases).await;
+    let long = format!("{}a/{}", "a.".repeat(126), "b".repeat(63));
+    for (name, spec) in [
+        ("an empty list for Exists", requirement("team", "Exists", json!([]))),
+        ("an empty value", requirement("team", "NotIn", json!(["a", ""]))),
+        ("a prefix", by_label(&json!({ "matchLabels": { "x.io/team_A.1": "B-1" } }))),
+        ("the longest key", absent(&long)),
+    ] {
+        try_create(&cluster, &spec).await.expect(name);
     }
 }
