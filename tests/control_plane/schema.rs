@@ -214,6 +214,28 @@ async fn bad_key_pairs_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_names_an_entry_that_can_be() {
+    let bed = Bed::new("entries").await;
+    for kind in ["secretKeyRef", "configMapKeyRef"] {
+        let entry = |key: &str| {
+            json!({ "type": "Imported", "region": REGION,
+                "imported": { "publicKeyFrom": { kind: { "name": "keys", "key": key } } } })
+        };
+        for key in ["", ".", "..", "..x", "a/b", "a b"] {
+            let made = bed.try_create::<LightsailKeyPair>("bad", &entry(key)).await.map(|_| ());
+            let refusal = made.unwrap_err().to_string();
+            assert!(refusal.contains(&format!("{kind}.key")), "{key}: {refusal}");
+            if !key.is_empty() {
+                assert!(refusal.contains("key must be the name of an entry"), "{key}: {refusal}");
+            }
+        }
+        for (name, key) in [("hidden", ".x"), ("dots", "a..b"), ("dot", "a.")] {
+            bed.create::<LightsailKeyPair>(&format!("{name}-{}", kind.len()), &entry(key)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i4_a_private_key_that_was_pasted_is_refused_and_not_echoed() {
     let bed = Bed::new("pasted").await;
     for type_ in ["ed25519", "rsa"] {

@@ -116,8 +116,9 @@ pub struct KeyReference {
     pub name: String,
     /// The key in the data of the ConfigMap or Secret, for example `fleet.pub`.
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')")
-        .message("key must be the name of an entry: use only letters, digits, -, _ and .; write, \
-                  for example, fleet.pub"))]
+    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$') && self != '.' && \
+                                     !self.startsWith('..')")
+        .message("key must be the name of an entry: use only letters, digits, -, _ and ., but \
+                  not . alone or .. at the start; write, for example, fleet.pub"))]
     pub key: String,
 }
