@@ -104,20 +104,23 @@ pub struct HostKeyResetSpec {
     pub instance_name: String,
 
     /// Why Lightsail may forget the recorded host keys, and who says so, for example `sshd keys
-    /// rotated, CHG-1234`. Immutable. 1 to 512 characters on one line.
+    /// rotated, CHG-1234`. Immutable. 1 to 512 characters on one line, with a letter or digit.
     ///
     /// A host key that differs from its record can be a sign of an attack. Only a person can rule
     /// that out; this field records that somebody has. The reason goes into the log and into an
     /// Event, so write no secrets.
+    // The letters that are excepted are invisible: they fill the place of a letter in Hangul.
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(
         validation = Rule::new("self == oldSelf").message("a reset runs once, so its reason is \
             immutable; create a new HostKeyReset"),
-        validation = Rule::new("self.trim() != '' && \
+        validation = Rule::new("self.matches('\\\\p{N}|[^\\\\P{L}\\\\x{115f}\\\\x{1160}\
+            \\\\x{3164}\\\\x{ffa0}]') && \
             !self.matches('[\\\\x00-\\\\x1f\\\\x7f-\\\\x{9f}\\\\x{61c}\\\\x{200e}\\\\x{200f}\
             \\\\x{2028}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')")
-            .message("reason must say on one line why the recorded host keys may be forgotten, \
-                      without control characters or characters that change the direction of text"),
+            .message("reason must say on one line, in letters or digits, why the recorded host \
+                      keys may be forgotten, without control characters or characters that \
+                      change the direction of text"),
     )]
     pub reason: String,
 

@@ -137,3 +137,29 @@ async fn bad_resets_are_refused() {
     )
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reason_can_be_seen() {
+    let bed = Bed::new("reasons").await;
+    let of = |reason: &str| with(reset(), &json!({ "reason": reason }));
+    let invisible = [
+        "\u{200b}",
+        "\u{feff}",
+        "\u{e0041}",
+        "\u{2800}",
+        "\u{115f}",
+        "\u{1160}",
+        "\u{3164}",
+        "\u{ffa0}",
+        "\u{ad} \u{3000}",
+        "...",
+    ];
+    for reason in invisible {
+        let made = bed.try_create::<HostKeyReset>("bad", &of(reason)).await.map(|_| ());
+        let refusal = made.unwrap_err().to_string();
+        assert!(refusal.contains("reason must say on one line"), "{reason:?}: {refusal}");
+    }
+    for (name, reason) in [("a", "ключи"), ("b", "鍵"), ("c", "٤٢"), ("d", "한\u{3164}")] {
+        bed.create::<HostKeyReset>(name, &of(reason)).await;
+    }
+}
