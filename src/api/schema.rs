@@ -59,6 +59,15 @@ pub(super) fn tags(_: &mut SchemaGenerator) -> Schema {
     text_map(40, 256)
 }
 
+/// In a CEL rule: whether these can be the keys of tags, and this the value of a key.
+pub(super) fn are_tags(value: &str) -> String {
+    let character = r"[\\p{L}\\p{N} +=._:/@-]";
+    format!(
+        "self.all(key, key.matches('^{character}{{1,128}}$') && \
+         {value}.matches('^{character}*$'))"
+    )
+}
+
 /// Labels of Kubernetes.
 pub(super) fn labels(_: &mut SchemaGenerator) -> Schema {
     text_map(20, 63)
@@ -141,29 +150,34 @@ fn text(length: u32, rule: &str, message: &str) -> Schema {
     })
 }
 
-/// A list of texts, each of which keeps a rule.
-fn texts(least: u32, length: u32, rule: &str, message: &str) -> Schema {
+/// A list of texts.
+fn texts(least: u32, text: &Schema) -> Schema {
     json_schema!({
         "type": "array",
         "minItems": least,
         "maxItems": 64,
         "x-kubernetes-list-type": "set",
-        "items": text(length, rule, message),
+        "items": text,
     })
 }
 
-/// Names of namespaces.
-pub(super) fn namespace_names(_: &mut SchemaGenerator) -> Schema {
+/// The name of a namespace.
+pub(super) fn namespace_name(_: &mut SchemaGenerator) -> Schema {
     let message = "the name of a namespace has at most 63 lowercase letters, digits and -; write, \
                    for example, team-a";
-    texts(1, 63, "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')", message)
+    text(63, "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')", message)
+}
+
+/// Names of namespaces.
+pub(super) fn namespace_names(generator: &mut SchemaGenerator) -> Schema {
+    texts(1, &namespace_name(generator))
 }
 
 /// AWS regions.
 pub(super) fn regions(_: &mut SchemaGenerator) -> Schema {
     let message = "a region must be the name of an AWS region, not of a zone; write, for example, \
                    eu-west-1";
-    texts(1, 32, "self.matches('^[a-z]{2,4}(-[a-z]+)+-[0-9]+$')", message)
+    texts(1, &text(32, "self.matches('^[a-z]{2,4}(-[a-z]+)+-[0-9]+$')", message))
 }
 
 /// Names of key pairs, or beginnings of them.
@@ -172,14 +186,14 @@ pub(super) fn key_pair_names(_: &mut SchemaGenerator) -> Schema {
     let message = "a name must be exact, a prefix followed by *, $(namespace)_*, or * for every \
                    name; with $(namespace) in any other place, one namespace could use another's \
                    names";
-    texts(1, 253, rule, message)
+    texts(1, &text(253, rule, message))
 }
 
 /// Ids of clusters.
 pub(super) fn cluster_ids(_: &mut SchemaGenerator) -> Schema {
     let message = "the ID of a cluster has at most 64 letters, digits and . _ -; the default ID is \
                    the UID of the namespace kube-system";
-    texts(0, 64, "self.matches('^[A-Za-z0-9._-]+$')", message)
+    texts(0, &text(64, "self.matches('^[A-Za-z0-9._-]+$')", message))
 }
 
 /// In a CEL rule: whether this is a key that a label can have.

@@ -295,3 +295,29 @@ async fn selectors_are_refused_that_kubernetes_would_refuse_elsewhere() {
         try_create(&cluster, &spec).await.expect(name);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_namespace_or_tag_can_be_is_refused() {
+    let cluster = Cluster::from_env().await.unwrap();
+    let default = |namespace: &str| {
+        let grant = json!({ "namespace": namespace, "actions": ["Download"] });
+        with(account(), "/allowed/defaultKeyPair", grant)
+    };
+    let tags =
+        |tags: Value| with(account(), "/allowed/hostKeyReset", json!({ "instanceTags": tags }));
+    let (namespace, tag) = ("the name of a namespace has at most 63", "keys of instanceTags must");
+    let cases = [
+        ("capitals", default("Team"), namespace),
+        ("every namespace", default("*"), namespace),
+        ("a variable", default("$(namespace)"), namespace),
+        ("no key", tags(json!({ "": "a" })), tag),
+        ("a key with other characters", tags(json!({ "a!": "b" })), tag),
+        ("too long a key", tags(json!({ "a".repeat(129): "b" })), tag),
+        ("the namespace in a key", tags(json!({ "$(namespace)": "b" })), tag),
+        ("a value with other characters", tags(json!({ "a": "b?" })), tag),
+        ("another variable", tags(json!({ "a": "$(name)" })), tag),
+    ];
+    check_refused(&cluster, &cases).await;
+    let good = tags(json!({ "Kosten Stelle": "ä + 1", "aws:x": "", "team": "a-$(namespace)/b" }));
+    try_create(&cluster, &good).await.unwrap();
+}

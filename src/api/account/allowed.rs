@@ -8,7 +8,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::schema;
+use crate::api::schema::{self, are_tags};
 
 /// What objects may do with the account. Each field says what applies if you leave it out.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,12 +119,15 @@ pub enum TakeOver {
 }
 
 /// The instances whose host keys may be reset.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HostKeyResetGrant {
     /// The tags that an instance must have in Lightsail, for example `team: $(namespace)`. If this
     /// is empty, the host keys of every instance may be reset.
     #[schemars(schema_with = "schema::tags")]
+    #[x_kube(validation = Rule::new(are_tags("self[key].replace('$(namespace)', '')"))
+        .message("keys of instanceTags must have 1 to 128 characters; use letters, digits, spaces \
+                  and + - = . _ : / @ in keys and values, and $(namespace) only in values"))]
     pub instance_tags: BTreeMap<String, String>,
 }
 
@@ -134,7 +137,7 @@ pub struct HostKeyResetGrant {
 pub struct DefaultKeyPairGrant {
     /// The name of the namespace. There can be only one: whoever has the private key of a region's
     /// default key pair can log in to every instance that was launched without another key pair.
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(schema_with = "schema::namespace_name")]
     pub namespace: String,
 
     /// What the namespace may do with the default key pairs: `Download` the private key to a

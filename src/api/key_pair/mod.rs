@@ -20,7 +20,7 @@ pub use self::policies::{AdoptionPolicy, DeletionPolicy, Ensure, KeyPairType, Re
 pub use self::status::{ImportIntent, LightsailKeyPairStatus, Origin};
 use super::account_ref::AccountRef;
 use super::reconciled::Reconciled;
-use super::schema;
+use super::schema::{self, are_tags};
 
 /// A key pair in one region of Amazon Lightsail: the operator makes sure that it exists with the
 /// right key, or, with `ensure: Absent`, that it does not exist.
@@ -205,8 +205,7 @@ pub struct LightsailKeyPairSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::tags")]
     #[x_kube(
-        validation = Rule::new("self.all(key, key.matches('^[\\\\p{L}\\\\p{N} +=._:/@-]{1,128}$') \
-                                && self[key].matches('^[\\\\p{L}\\\\p{N} +=._:/@-]*$'))")
+        validation = Rule::new(are_tags("self[key]"))
             .message("keys of tags must have 1 to 128 characters; use letters, digits, spaces and \
                       + - = . _ : / @ in keys and values"),
         validation = Rule::new("self.all(key, !key.lowerAscii().startsWith('aws:') && \
