@@ -195,9 +195,22 @@ impl Opener {
         answer.map(|_| account).map_err(|error| if is_refused(&error) { refusal } else { error })
     }
 
-    /// Somebody asks: the next lookup does not wait until its pause after a failure is over.
+    /// Somebody asks: the next lookup does not wait until its pause after a failure is over. Keys
+    /// that people keep are read before [`Self::answer`] ends.
     pub(super) fn ask(&self) {
         self.0.state.lock().session.ask();
+    }
+
+    /// Whoever asked has an answer of now.
+    ///
+    /// # Errors
+    /// The source does not say what it has, or STS whose that is.
+    pub(super) async fn answer(&self) -> Result<()> {
+        let is_due = self.0.state.lock().session.is_due(Cause::Asked, now());
+        if is_due {
+            self.0.renew(Cause::Asked).await;
+        }
+        self.0.state.lock().session.unanswered().map_or(Ok(()), |error| Err(error.clone()))
     }
 
     /// The account of the current credentials. If they are not good, STS is called in this region,

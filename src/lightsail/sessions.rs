@@ -231,7 +231,8 @@ impl Sessions {
 
     /// The identity at the end of a route, as AWS names it, for reads that all namespaces share.
     /// STS is called in the first of these regions that may be called, unless another one is
-    /// configured. `is_asked`: it is called even if it failed a moment ago.
+    /// configured. `is_asked`: it is called even if it failed a moment ago, and an access key is
+    /// read where it is kept.
     ///
     /// # Errors
     /// As [`Self::open`], or AWS refuses the credentials.
@@ -243,10 +244,12 @@ impl Sessions {
     ) -> Result<Arc<Account>> {
         let region = self.0.sending.regions.first_allowed(regions);
         let last = self.last_session(route, None);
-        if is_asked {
-            let on_the_way = (0..route.roles.len()).map(|roles| self.session(route, roles, None));
-            on_the_way.for_each(|session| session.ask());
-            last.ask();
+        let on_the_way = (0..route.roles.len()).map(|roles| self.session(route, roles, None));
+        for session in on_the_way.chain([last.clone()]) {
+            if is_asked {
+                session.ask();
+            }
+            session.answer().await?;
         }
         last.identify(&region, &SHARED.into()).await
     }

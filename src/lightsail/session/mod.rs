@@ -37,6 +37,8 @@ pub(super) struct Session<A, C> {
     renewals: Option<Attempts>,
     /// AWS refuses the current credentials, and why there are no others.
     refusal: Option<Error>,
+    /// Somebody asked what the source has now, and it has not answered yet.
+    is_asked: bool,
     /// When refused credentials were last due for replacement.
     last_refused: Option<Instant>,
     /// Whose credentials are in force, as the log says.
@@ -92,6 +94,8 @@ pub(super) enum Loaded<A, C> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
     Clock,
+    /// Somebody asked.
+    Asked,
     /// AWS does not accept the current credentials.
     Refused,
 }
@@ -143,6 +147,7 @@ impl<A, C> Default for Session<A, C> {
             failures: BTreeMap::new(),
             renewals: None,
             refusal: None,
+            is_asked: false,
             last_refused: None,
             said: None,
             longest_pause: LONGEST_PAUSE,
@@ -180,11 +185,18 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         self.refusal.as_ref()
     }
 
-    /// Somebody asks: the next lookup does not wait until its pause after a failure is over.
+    /// Somebody asks: the next lookup does not wait until its pause after a failure is over. What
+    /// people keep may have changed, so its renewal is due.
     pub(super) fn ask(&mut self) {
-        for (attempts, _) in self.failures.values_mut() {
-            attempts.ask();
-        }
+        let lookups = self.failures.values_mut().map(|(attempts, _)| attempts);
+        lookups.chain(&mut self.renewals).for_each(Attempts::ask);
+        self.is_asked = self.is_revocable && self.in_force.is_some();
+    }
+
+    /// Why whoever asked has no answer yet, if the source was tried since.
+    pub(super) fn unanswered(&self) -> Option<&Error> {
+        let opened = self.in_force.as_ref().filter(|_| self.is_asked)?;
+        self.failures.get(&opened.region).map(|(_, error)| error)
     }
 
     /// What to do for the caller whose turn it is in this region.
@@ -290,6 +302,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
     pub(super) fn is_due(&mut self, cause: Cause, now: Now) -> bool {
         match cause {
             Cause::Clock => self.until_renewal(now).is_some_and(|left| left.is_zero()),
+            Cause::Asked => self.is_asked && self.is_due(Cause::Clock, now),
             Cause::Refused => {
                 let since = |last| now.instant.saturating_duration_since(last);
                 let is_due = self.last_refused.is_none_or(|last| since(last) >= REFUSED);
@@ -319,7 +332,10 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
 
     /// `None`: they are valid until AWS refuses them, or there are none.
     fn until_renewal(&self, now: Now) -> Option<Duration> {
-        let left = self.in_force.as_ref()?.term.until_renewal(now)?;
+        let left = match self.in_force.as_ref()?.term {
+            _ if self.is_asked => Duration::ZERO,
+            term => term.until_renewal(now)?,
+        };
         let pause = self.renewals.map(|last| last.until_next(now.instant, self.longest_pause));
         Some(left.max(pause.unwrap_or_default()))
     }
@@ -336,10 +352,12 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         if !is_new {
             self.renewals = Some(Attempts::one_more(self.renewals, now.instant));
         }
-        let is_refused = |error: &Error| error.kind == ErrorKind::BadCredentials;
-        if self.is_revocable && outcome.as_ref().is_err_and(is_refused) {
+        let is_refused =
+            outcome.as_ref().is_err_and(|error| error.kind == ErrorKind::BadCredentials);
+        if self.is_revocable && is_refused {
             self.in_force = None;
         }
+        self.is_asked &= outcome.is_err() && !is_refused;
         let error = outcome.as_ref().err();
         if cause == Cause::Refused && !is_new {
             self.refusal = Some(error.cloned().unwrap_or_else(Error::refused_credentials));

@@ -1,6 +1,9 @@
 //! What tools that wait see of accounts: the test data of Argo CD's health check.
 
+use std::time::Duration;
+
 use http::Method;
+use kube::api::{DeleteParams, Patch, PatchParams};
 use lightsail_operator::api::{LightsailAccount, LightsailKeyPair};
 use serde_json::json;
 use testbed::api_proxy::{ApiProxy, Matcher};
@@ -140,5 +143,52 @@ async fn an_account_whose_secret_may_not_be_read_is_stalled() {
     teams.create_account("keys", &teams.with_key("of-a")).await;
     let message = teams.wait_account(&name, "InvalidCredentials").await;
     assert!(message.contains("grant its ServiceAccount get on Secrets"), "{message}");
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_for_a_reconciliation_of_an_account_gets_the_key_of_now() {
+    let teams = Teams::new("key-of-now").await;
+    let proxy = ApiProxy::start(&teams.a.cluster).await.unwrap();
+    let options = teams.options_by(Some(&proxy.url())).await;
+    let _operator = Operator::start(options).await.unwrap();
+    let name = teams.name("keys");
+    teams.keep_key(OF_A, "of-a", Some(&name)).await;
+    teams.create_account("keys", &teams.with_key("of-a")).await;
+    teams.wait_account(&name, "Identified").await;
+    teams.a.create::<LightsailKeyPair>("one", &pair(&name, "one")).await;
+    teams.a.wait_ready::<LightsailKeyPair>("one", "Imported").await;
+    let reads = || {
+        let all = proxy.forwarded().into_iter();
+        all.filter(|it| it.method == Method::GET && it.path.contains("/secrets/of-a")).count()
+    };
+    let status = async || teams.api().get(&name).await.unwrap().status.unwrap();
+
+    // The key of somebody else.
+    let other = teams.a.simulator.add_session(OF_A, "other", Duration::from_hours(1));
+    let data = json!({
+        "aws_access_key_id": other.credentials.access_key_id,
+        "aws_secret_access_key": other.credentials.secret_access_key,
+        "aws_session_token": other.token,
+    });
+    let (secrets, before) = (teams.operators.secrets(), reads());
+    let patch = Patch::Merge(json!({ "stringData": data }));
+    secrets.patch("of-a", &PatchParams::default(), &patch).await.unwrap();
+    teams.ask_account(&name, "Identified").await;
+    let answer = status().await;
+    assert_eq!(answer.last_handled_reconcile.as_deref(), Some("Identified-1"));
+    let caller = answer.caller_arn.unwrap();
+    assert!(caller.contains("assumed-role/other/"), "{caller}");
+    assert_eq!(reads(), before + 1);
+
+    secrets.delete("of-a", &DeleteParams::default()).await.unwrap();
+    let message = teams.ask_account(&name, "InvalidCredentials").await;
+    assert!(message.contains("there is no such Secret"), "{message}");
+    let handled = status().await.last_handled_reconcile;
+    assert_eq!(handled.as_deref(), Some("InvalidCredentials-1"), "the first answer says it");
+    let calls = teams.a.simulator.requests().len();
+    teams.a.create::<LightsailKeyPair>("two", &pair(&name, "two")).await;
+    teams.a.wait_stalled::<LightsailKeyPair>("two", "AccountNotReady").await;
+    assert_eq!(teams.a.simulator.requests().len(), calls, "the key is not used any more");
     teams.remove_accounts().await;
 }
