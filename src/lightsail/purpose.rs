@@ -72,6 +72,13 @@ impl Purpose {
                 error = message,
                 "the operator cannot renew the AWS credentials, and uses them until they expire"
             ),
+            Some(LogLine::Refused(Error { code, message, .. })) => tracing::warn!(
+                of,
+                namespace,
+                code,
+                error = message,
+                "AWS refuses the credentials, and the operator has no others"
+            ),
             Some(LogLine::NotHad(Error { code, message, .. })) => {
                 tracing::warn!(
                     of,

@@ -136,6 +136,8 @@ pub(super) enum LogLine {
     BackAgain,
     /// The current ones are used until they expire.
     NotRenewed(Error),
+    /// AWS refuses the current ones, and this is why there are no others.
+    Refused(Error),
     NotHad(Error),
 }
 
@@ -265,8 +267,12 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         let is_news = before.is_none_or(|(_, before)| before.message != error.message);
         let attempts = Attempts::one_more(before.map(|(attempts, _)| *attempts), now.instant);
         self.failures.insert(region.clone(), (attempts, error.clone()));
-        let are_good = self.good(now.time).is_some();
-        let news = if are_good { LogLine::NotRenewed } else { LogLine::NotHad };
+        let has_no_others = error.kind == ErrorKind::BadCredentials;
+        let news = match self.good(now.time) {
+            None => LogLine::NotHad,
+            Some(_) if self.refusal.is_some() && has_no_others => LogLine::Refused,
+            Some(_) => LogLine::NotRenewed,
+        };
         Noted {
             is_failing: true,
             troubles: vec![(region.clone(), Some(error.to_string()))],

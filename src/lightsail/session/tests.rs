@@ -62,6 +62,7 @@ fn words(noted: &Noted) -> String {
         LogLine::InForce(identity) => format!("log: in force, {}", identity.caller_arn),
         LogLine::BackAgain => "log: back".to_owned(),
         LogLine::NotRenewed(error) => format!("log: not renewed, {}", error.message),
+        LogLine::Refused(error) => format!("log: refused, {}", error.message),
         LogLine::NotHad(error) => format!("log: not had, {}", error.message),
     }));
     words.join("; ")
@@ -335,8 +336,10 @@ fn what_a_renewal_brought() {
     let before = opened("first", 0, Some(3_600));
     let why = Error::refused_credentials().message;
     let refused =
-        format!("failing; eu-west-1: RefusedCredentials: {why}; log: not renewed, {why}");
+        format!("failing; eu-west-1: RefusedCredentials: {why}; log: refused, {why}");
     let down = "failing; eu-west-1: Code: down; log: not renewed, down";
+    let gone = || Err(Error::new(ErrorKind::BadCredentials, "Code", "gone"));
+    let refused_gone = "failing; eu-west-1: Code: gone; log: refused, gone";
     let again = || Ok(before.clone());
     let other = || Ok(opened("second", 3_300, Some(6_900)));
     for (name, cause, outcome, expected, is_due) in [
@@ -345,7 +348,8 @@ fn what_a_renewal_brought() {
         ("nothing", Cause::Clock, Err(error("down")), down, false),
         ("others for those that AWS refuses", Cause::Refused, other(), "well", true),
         ("the same again, which AWS refuses", Cause::Refused, again(), refused.as_str(), false),
-        ("nothing for those that AWS refuses", Cause::Refused, Err(error("down")), down, false),
+        ("nothing for those that AWS refuses", Cause::Refused, gone(), refused_gone, false),
+        ("nothing is known of others", Cause::Refused, Err(error("down")), down, false),
     ] {
         let mut session = in_force(Some(3_600));
         let noted = session.renewed(&before, &outcome, cause, clocks.at(3_300));
