@@ -25,7 +25,7 @@ use aws_sdk_sts::config::retry::RetryConfig;
 use aws_sdk_sts::config::timeout::TimeoutConfig;
 
 pub(super) use self::files::ProfileFiles;
-use self::profile::{Base, Role};
+use self::profile::{Base, Role, Token};
 use self::sources::Setup;
 pub use self::sources::Sources;
 use super::credentials_error::texts;
@@ -76,10 +76,15 @@ impl Chain {
         let source = "the profile";
         let files = ProfileFiles::read(environment).await;
         match given(source, of_profile(&files).await, &mut reasons)? {
-            Some(Base::Sdk) => {
+            Some(Base::Sdk { token }) => {
+                let mut source = source.to_owned();
+                if let Some(Token { file, role_arn }) = token {
+                    check_partition(&role_arn, region)?;
+                    source = format!("{source}'s token in {file}");
+                }
                 let provider = ProfileFileCredentialsProvider::builder().configure(&config);
                 let provider = provider.profile_files(files.for_sdk());
-                return ask(source, &provider.profile_name(files.profile()).build()).await;
+                return ask(&source, &provider.profile_name(files.profile()).build()).await;
             }
             Some(Base::Program { command, account_id, roles }) => {
                 let credentials = program::credentials(&command, account_id.as_deref()).await;
@@ -92,9 +97,7 @@ impl Chain {
         let source = format!("the token in {}", web_identity.token_file.display());
         let setup = sources::web_identity(web_identity);
         if given("the web identity", setup, &mut reasons)?.is_some() {
-            if !self.is_in_partition(region) {
-                return Err(Error::other_partition(region.as_ref()));
-            }
+            check_partition(&web_identity.role_arn, region)?;
             let provider = WebIdentityTokenCredentialsProvider::builder()
                 .configure(&config)
                 .static_configuration(StaticConfiguration {
@@ -144,13 +147,6 @@ impl Chain {
             credentials = ask(source, &role.build_from_provider(credentials).await).await?;
         }
         Ok(credentials)
-    }
-
-    /// The token of a role goes to the STS of its own partition only.
-    fn is_in_partition(&self, region: &Region) -> bool {
-        let role = self.sources.web_identity.role_arn.strip_prefix("arn:");
-        let partition = role.and_then(|role| role.split(':').next());
-        partition.is_none_or(|partition| partition == partition_of_region(region.as_ref()))
     }
 
     fn timeouts(&self) -> TimeoutConfig {
@@ -212,6 +208,17 @@ async fn of_profile(files: &ProfileFiles) -> Setup<Base> {
     setup.await.into()
 }
 
+/// The token of a role goes to the STS of its own partition only.
+fn check_partition(role_arn: &str, region: &Region) -> Result<()> {
+    let partition = role_arn.strip_prefix("arn:").and_then(|role| role.split(':').next());
+    match partition {
+        Some(partition) if partition != partition_of_region(region.as_ref()) => {
+            Err(Error::other_partition(region.as_ref()))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// By its first letters, like the SDK's own endpoints
 /// (<https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>).
 fn partition_of_region(region: &str) -> &'static str {
@@ -226,4 +233,54 @@ fn partition_of_region(region: &str) -> &'static str {
     ];
     let found = partitions.iter().find(|(start, _)| region.starts_with(start));
     found.map_or("aws", |(_, partition)| partition)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_config::BehaviorVersion;
+
+    use super::sources::WebIdentity;
+    use super::*;
+    use crate::lightsail::{HttpOptions, http_client};
+
+    /// A role that STS of one partition gives for a token, whose file is missing.
+    #[tokio::test]
+    async fn a_token_goes_to_no_other_partition_wherever_its_role_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config");
+        for (arn, region, expected) in [
+            ("arn:aws:iam::123456789012:role/r", "eu-west-1", "CredentialsError"),
+            ("arn:aws:iam::123456789012:role/r", "cn-north-1", "OtherPartition"),
+            ("arn:aws-us-gov:iam::123456789012:role/r", "us-gov-west-1", "CredentialsError"),
+            ("arn:aws-us-gov:iam::123456789012:role/r", "eu-west-1", "OtherPartition"),
+        ] {
+            let token = "/nowhere/token";
+            let text = format!("[default]\nrole_arn = {arn}\nweb_identity_token_file = {token}\n");
+            std::fs::write(&file, text).unwrap();
+            let of_variables = WebIdentity {
+                token_file: token.into(),
+                role_arn: arn.to_owned(),
+                session_name: String::new(),
+            };
+            for (of_profile, web_identity) in
+                [(true, WebIdentity::default()), (false, of_variables)]
+            {
+                let path = if of_profile { file.to_str().unwrap() } else { "/dev/null" };
+                let environment =
+                    [("AWS_CONFIG_FILE", path), ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")];
+                let sources = Sources { environment: environment.into(), web_identity };
+                let call_timeout = Duration::from_secs(5);
+                let http = http_client(HttpOptions { call_timeout, ..HttpOptions::default() });
+                let config = SdkConfig::builder()
+                    .behavior_version(BehaviorVersion::latest())
+                    .http_client(http.unwrap())
+                    .build();
+                let chain = Chain { config, sources, call_timeout };
+                let error = chain.load(&Region::new(region), false).await.unwrap_err();
+                assert_eq!(error.code, expected, "{arn} in {region}, {of_profile}: {error}");
+                let names = error.message.contains(token);
+                assert_eq!(names, expected == "CredentialsError", "{error}");
+            }
+        }
+    }
 }

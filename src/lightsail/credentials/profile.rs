@@ -9,9 +9,16 @@ use super::sources::Setup;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Base {
     /// The SDK finds that out.
-    Sdk,
+    Sdk { token: Option<Token> },
     /// A program. Its credentials assume these roles, one after the other.
     Program { command: String, account_id: Option<String>, roles: Vec<Role> },
+}
+
+/// A token in a file, and the role that it opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Token {
+    pub(super) file: String,
+    pub(super) role_arn: String,
 }
 
 /// A role that a profile names.
@@ -70,7 +77,7 @@ pub(super) fn setup(profiles: &ProfileSet, named: Option<&str>, is_bare: bool) -
     let (mut seen, mut roles) = (vec![name], Vec::new());
     loop {
         if seen.len() > 1 && has_static_keys(at) {
-            return Setup::Given(Base::Sdk);
+            return Setup::Given(Base::Sdk { token: None });
         }
         let Some(role) = role(at) else { return Setup::Given(base(at, roles)) };
         roles.push(role);
@@ -78,7 +85,7 @@ pub(super) fn setup(profiles: &ProfileSet, named: Option<&str>, is_bare: bool) -
             (Some(next), None) if next == at.name() => return Setup::Given(base(at, roles)),
             (Some(next), None) => next,
             // The SDK handles these sources, and refuses profiles with both or neither.
-            _ => return Setup::Given(Base::Sdk),
+            _ => return Setup::Given(Base::Sdk { token: None }),
         };
         if seen.contains(&next) {
             return Setup::Unusable(format!("source_profile leads from `{next}` to itself"));
@@ -111,11 +118,18 @@ fn role(profile: &Profile) -> Option<Role> {
 fn base(profile: &Profile, mut roles: Vec<Role>) -> Base {
     let is_overruled = BEFORE_PROGRAM.iter().any(|property| profile.get(property).is_some());
     let Some(command) = profile.get("credential_process").filter(|_| !is_overruled) else {
-        return Base::Sdk;
+        return Base::Sdk { token: token(profile) };
     };
     roles.reverse();
     let account_id = profile.get("aws_account_id").map(str::to_owned);
     Base::Program { command: command.to_owned(), account_id, roles }
+}
+
+/// The token of a profile, unless another source comes first.
+fn token(profile: &Profile) -> Option<Token> {
+    let is_overruled = profile.get("credential_source").is_some();
+    let file = profile.get("web_identity_token_file").filter(|_| !is_overruled)?;
+    Some(Token { file: file.to_owned(), role_arn: profile.get("role_arn")?.to_owned() })
 }
 
 #[cfg(test)]
@@ -125,6 +139,7 @@ mod tests {
 
     const KEYS: &str = "aws_access_key_id = a\naws_secret_access_key = b\n";
     const ROLE: &str = "role_arn = r\nsource_profile = ";
+    const TOKEN: &str = "web_identity_token_file = x\nrole_arn = t\n";
 
     async fn found(config: &str, named: Option<&str>) -> String {
         let files = files(config, "", named);
@@ -132,7 +147,10 @@ mod tests {
         match setup(&files.profiles().await.unwrap(), named, is_bare) {
             Setup::Absent(why) => format!("absent: {why}"),
             Setup::Unusable(why) => format!("unusable: {why}"),
-            Setup::Given(Base::Sdk) => "sdk".to_owned(),
+            Setup::Given(Base::Sdk { token: None }) => "sdk".to_owned(),
+            Setup::Given(Base::Sdk { token: Some(Token { role_arn, file }) }) => {
+                format!("sdk, the token {file} of {role_arn}")
+            }
             Setup::Given(Base::Program { command, roles, .. }) => {
                 let roles: Vec<_> = roles.into_iter().map(|role| role.arn).collect();
                 format!("{command} {roles:?}")
@@ -182,6 +200,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_role_of_a_token_is_known() {
+        for (config, expected) in [
+            (format!("[default]\n{TOKEN}"), "sdk, the token x of t"),
+            (format!("[default]\n{TOKEN}source_profile = a\n"), "sdk, the token x of t"),
+            (format!("[default]\n{ROLE}a\n[profile a]\n{TOKEN}"), "sdk, the token x of t"),
+            // The SDK sends no token.
+            (format!("[default]\n{TOKEN}credential_source = Environment\n"), "sdk"),
+            (format!("[default]\n{ROLE}a\n[profile a]\n{KEYS}{TOKEN}"), "sdk"),
+            ("[default]\nweb_identity_token_file = x\n".to_owned(), "sdk"),
+        ] {
+            assert_eq!(found(&config, None).await, expected, "{config}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_program_is_run_where_the_sdk_would_run_it() {
         let program = "credential_process = login --now\n";
         for (config, expected) in [
@@ -198,7 +231,7 @@ mod tests {
             (format!("[default]\n{ROLE}a\n[profile a]\n{program}{KEYS}"), "sdk"),
             (format!("[default]\nlogin_session = x\n{program}"), "sdk"),
             (format!("[default]\nsso_account_id = x\n{program}"), "sdk"),
-            (format!("[default]\n{program}web_identity_token_file = x\nrole_arn = r"), "sdk"),
+            (format!("[default]\n{program}{TOKEN}"), "sdk, the token x of t"),
         ] {
             assert_eq!(found(&config, None).await, expected, "{config}");
         }
