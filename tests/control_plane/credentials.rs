@@ -278,6 +278,14 @@ async fn what_is_wrong_with_credentials_is_reported() {
             &["the container endpoint", "403"],
         ),
         (
+            "no-container-token",
+            vec![
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/container", v4.url())),
+                ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/nowhere/agent".to_owned()),
+            ],
+            &["the container endpoint", "/nowhere/agent", "No such file"],
+        ),
+        (
             "insecure",
             vec![("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("http://192.0.2.1/c?t={SECRET}"))],
             &["not refer to an allowed IP address", ": 192.0.2.1"],

@@ -107,11 +107,10 @@ impl Chain {
                 });
             return ask(&source, &provider.build()).await;
         }
-        // The file with its token may be missing, and the SDK does not name it.
-        let source = "the container endpoint (AWS_CONTAINER_…)";
-        if given(source, sources::container(environment), &mut reasons)?.is_some() {
-            return ask(source, &EcsCredentialsProvider::builder().configure(&config).build())
-                .await;
+        let setup = sources::container(environment);
+        if given(sources::CONTAINER, setup, &mut reasons)?.is_some() {
+            let provider = EcsCredentialsProvider::builder().configure(&config).build();
+            return ask(&sources::container_and_token(environment), &provider).await;
         }
         // Whether an instance has any is only known afterwards.
         let instance = ImdsCredentialsProvider::builder().configure(&config).build();

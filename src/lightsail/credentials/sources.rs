@@ -1,7 +1,7 @@
 //! Which sources the environment sets up. A source that is set up but cannot be used is a failure:
 //! no other identity takes its place. No text contains a value.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use http::Uri;
 
@@ -95,6 +95,15 @@ pub(super) fn web_identity(web_identity: &WebIdentity) -> Setup {
     }
 }
 
+pub(super) const CONTAINER: &str = "the container endpoint (AWS_CONTAINER_…)";
+
+/// The endpoint of a container, with the file whose token opens it: the SDK does not name that.
+pub(super) fn container_and_token(environment: &Environment) -> String {
+    let file = environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE").map(Path::new);
+    let token = file.map(|file| format!(", with the token in {}", file.display()));
+    format!("{CONTAINER}{}", token.unwrap_or_default())
+}
+
 /// The endpoint of a container.
 pub(super) fn container(environment: &Environment) -> Setup {
     const RELATIVE: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
@@ -165,6 +174,15 @@ mod tests {
             let found = format!("{:?}", web_identity(&own));
             assert!(found.starts_with(expected), "{token_file:?} {role_arn:?}: {found}");
         }
+    }
+
+    #[test]
+    fn the_endpoint_of_a_container_is_named_with_the_file_that_opens_it() {
+        let token = ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "PW");
+        let file = ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/agent/token");
+        let with_file = "the container endpoint (AWS_CONTAINER_…), with the token in /agent/token";
+        assert_eq!(container_and_token(&[token].into()), CONTAINER);
+        assert_eq!(container_and_token(&[file].into()), with_file);
     }
 
     #[test]
