@@ -66,8 +66,6 @@ pub(super) enum Provider {
 pub(super) struct RoleSession {
     pub(super) parent: Opener,
     pub(super) role: Role,
-    /// The limiter of calls to STS, where accounts take turns.
-    pub(super) sts: Arc<Limiter>,
     pub(super) turn_of: Arc<str>,
 }
 
@@ -83,6 +81,9 @@ struct Inner {
     /// One lookup for all, so that a session is opened once.
     lookup: Lock,
     state: Mutex<State>,
+    /// How fast these credentials assume roles: STS limits the account that calls it.
+    /// `LightsailAccount`s take turns.
+    sts: Limiter,
 }
 
 type Lock = tokio::sync::Mutex<()>;
@@ -133,6 +134,7 @@ impl Opener {
             is_kept_fresh: AtomicBool::new(false),
             lookup: Lock::default(),
             state,
+            sts: Limiter::default(),
         }))
     }
 
@@ -242,6 +244,11 @@ impl Opener {
         Box::pin(self.lookup_in(region, namespace))
     }
 
+    /// How fast these credentials assume roles.
+    pub(super) fn sts(&self) -> &Limiter {
+        &self.0.sts
+    }
+
     /// Replaces these credentials, which AWS refused, if they are still in force. Returns whether
     /// others are now.
     fn replace<'a>(&'a self, refused: &'a Credentials) -> BoxFuture<'a, bool> {
@@ -295,14 +302,15 @@ impl RoleSession {
         namespace: &Arc<str>,
     ) -> Result<(Option<Credentials>, Result<AssumeRoleOutput>)> {
         let account = self.parent.lookup_boxed(region, namespace).await?;
-        let token = self.sts.token("AssumeRole", &self.turn_of, Rank::InTurn);
+        let sts = self.parent.sts();
+        let token = sts.token("AssumeRole", &self.turn_of, Rank::InTurn);
         let token = tokio::time::timeout(sending.call_timeout, token).await;
         let token = token.map_err(|_| Error::waited_too_long())?;
         let caller = account.credentials.get();
         let answer = sts::assume(sending, &caller, &sdk_region(region), &self.role).await;
         match &answer {
-            Err(error) if error.kind == ErrorKind::Throttled => self.sts.refused(token),
-            Ok(_) | Err(_) => self.sts.accepted(token),
+            Err(error) if error.kind == ErrorKind::Throttled => sts.refused(token),
+            Ok(_) | Err(_) => sts.accepted(token),
         }
         if answer.is_ok() {
             account.credentials.note_accepted(region);

@@ -14,7 +14,6 @@ use super::account::{Account, Sending};
 use super::client::{Lightsail, SHARED};
 use super::credentials::{Chain, Sources};
 use super::error::Error;
-use super::limiter::Limiter;
 use super::opener::{Opener, Provider, RoleSession};
 use super::purpose::Purpose;
 use super::regions::Regions;
@@ -107,8 +106,6 @@ struct Inner {
     own: Opener,
     sending: Sending,
     readiness: Readiness,
-    /// How fast roles are assumed; accounts take turns.
-    sts: Arc<Limiter>,
     kept: Mutex<Kept>,
 }
 
@@ -172,8 +169,7 @@ impl Sessions {
         let sending = Sending { config, call_timeout, lease, metrics, limiters, regions };
         let (provider, purpose) = (Provider::Chain(Box::new(chain)), Purpose::default());
         let own = Opener::new(provider, purpose, sending.clone(), readiness.clone());
-        let (sts, kept) = (Arc::default(), Mutex::default());
-        Self(Arc::new(Inner { own, sending, readiness, sts, kept }))
+        Self(Arc::new(Inner { own, sending, readiness, kept: Mutex::default() }))
     }
 
     /// Lightsail in a region, for an object of this namespace: by this route, or with the
@@ -281,8 +277,7 @@ impl Sessions {
                     ];
                 }
                 let parent = self.session(route, before, None);
-                let (sts, turn_of) = (Arc::clone(&self.0.sts), Arc::clone(&route.name));
-                Provider::Role(RoleSession { parent, role, sts, turn_of })
+                Provider::Role(RoleSession { parent, role, turn_of: Arc::clone(&route.name) })
             }
             (None, Origin::Operator) if route.roles.is_empty() => {
                 Provider::Parent(self.0.own.clone())
@@ -342,9 +337,11 @@ mod tests {
     use aws_config::BehaviorVersion;
     use aws_credential_types::Credentials;
     use aws_credential_types::provider::SharedCredentialsProvider;
+    use futures::future::BoxFuture;
 
     use super::*;
-    use crate::lightsail::{HttpOptions, http_client};
+    use crate::fair_line::Rank;
+    use crate::lightsail::{AccessKey, HttpOptions, http_client};
 
     fn sessions(config: SdkConfig, regions: Arc<Regions>) -> Sessions {
         Sessions::new(
@@ -391,6 +388,35 @@ mod tests {
         assert_eq!(kept(), 1);
         sessions.retain(&[2], true);
         assert_eq!(kept(), 0, "a reconciliation that is under way opens it again");
+    }
+
+    #[derive(Debug)]
+    struct NoKeys;
+
+    impl KeySource for NoKeys {
+        fn access_key(&self) -> BoxFuture<'_, Result<AccessKey>> {
+            Box::pin(async { Err(Error::timeout()) })
+        }
+    }
+
+    /// STS limits the account that calls it, and a key may be of any account.
+    #[tokio::test]
+    async fn i14_an_access_key_that_sts_throttles_slows_down_no_other_credentials() {
+        let sessions = sessions(SdkConfig::builder().build(), Arc::default());
+        let with_keys = |id| {
+            let origin = Origin::Keys(Arc::new(NoKeys));
+            Route { id, origin, ..route(vec![role()]) }
+        };
+        let [one, other] = [1, 2].map(with_keys);
+        sessions.retain(&[1, 2], false);
+        let rate = |route| sessions.session(route, 0, None).sts().rate();
+        let before = rate(&one);
+        let key = sessions.session(&one, 0, None);
+        let token = key.sts().token("AssumeRole", &one.name, Rank::InTurn).await;
+        key.sts().refused(token);
+        assert!(rate(&one) < before, "it is throttled");
+        assert!(rate(&other) >= before, "the key of another account");
+        assert!(sessions.0.own.sts().rate() >= before, "the operator's own");
     }
 
     /// With credentials, and an STS in `us-east-1` that does not answer: the HTTP client refuses
