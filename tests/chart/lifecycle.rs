@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use lightsail_operator::api::EXECUTED_ANNOTATION;
 use serde_json::{Value, json};
-use testbed::cluster::Cluster;
+use tempfile::TempDir;
+use testbed::cluster::{Cluster, Output};
 use testbed::control_plane::ControlPlane;
 use testbed::fake_node::FakeNode;
 use testbed::helm::{Helm, VERSIONS, objects};
@@ -39,9 +40,49 @@ struct Stage {
     simulator: Simulator,
     credentials: Credentials,
     directory: PathBuf,
+    _node: FakeNode,
+    _control_plane: ControlPlane,
+    _folder: TempDir,
 }
 
 impl Stage {
+    async fn start() -> Self {
+        let shared = Cluster::from_env().await.unwrap();
+        let folder = tempfile::tempdir_in(shared.directory()).unwrap();
+        let control_plane = ControlPlane::start(shared.tools(), folder.path()).await.unwrap();
+        let cluster = Cluster::of(&control_plane).await.unwrap();
+        let node = FakeNode::start(&cluster).await.unwrap();
+        let simulator = Simulator::start(Options::default()).await.unwrap();
+        let credentials = simulator.add_account(ACCOUNT);
+        simulator.region(ACCOUNT, REGION).add_instance("web-1");
+        let directory = folder.path().to_owned();
+        let stage = Self {
+            cluster,
+            simulator,
+            credentials,
+            directory,
+            _node: node,
+            _control_plane: control_plane,
+            _folder: folder,
+        };
+        stage.kubectl("create namespace lightsail-operator").await;
+        stage.kubectl(&format!("create namespace {TEAM}")).await;
+        stage
+    }
+
+    fn helms(&self) -> [Helm; 2] {
+        let kubeconfig = Some(self.cluster.kubeconfig());
+        VERSIONS.map(|name| Helm::new(self.cluster.tools(), name, &self.directory, kubeconfig))
+    }
+
+    async fn apply_samples(&self) {
+        for sample in SAMPLES {
+            let mut object = objects(sample).unwrap().remove(0);
+            object["metadata"]["namespace"] = json!(TEAM);
+            self.apply(&[], &object).await;
+        }
+    }
+
     async fn kubectl(&self, arguments: &str) -> String {
         let arguments: Vec<&str> = arguments.split(' ').collect();
         self.cluster.kubectl(&arguments).await.unwrap().or_error().unwrap()
@@ -235,35 +276,21 @@ fn earlier_chart(to: &Path) -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_release_comes_changes_and_goes_and_leaves_the_objects_alone() {
-    let shared = Cluster::from_env().await.unwrap();
-    let folder = tempfile::tempdir_in(shared.directory()).unwrap();
-    let control_plane = ControlPlane::start(shared.tools(), folder.path()).await.unwrap();
-    let cluster = Cluster::of(&control_plane).await.unwrap();
-    let _node = FakeNode::start(&cluster).await.unwrap();
-    let simulator = Simulator::start(Options::default()).await.unwrap();
-    let credentials = simulator.add_account(ACCOUNT);
-    let stage = Stage { cluster, simulator, credentials, directory: folder.path().to_owned() };
-
+    let stage = Stage::start().await;
     // The level that admits least.
-    stage.kubectl("create namespace lightsail-operator").await;
     stage
         .kubectl("label namespace lightsail-operator pod-security.kubernetes.io/enforce=restricted")
         .await;
-    stage.kubectl(&format!("create namespace {TEAM}")).await;
     let made = "serviceaccount/default configmap/kube-root-ca.crt --timeout=60s";
     stage.kubectl(&format!("wait --for=create {made} --namespace {TEAM}")).await;
     let before = stage.inventory().await;
-    stage.simulator.region(ACCOUNT, REGION).add_instance("web-1");
-    let earlier = earlier_chart(folder.path());
+    let earlier = earlier_chart(&stage.directory);
     // The first finds CRDs that were applied by hand, as the README says, and the second those that
     // the first has left.
     for (name, _) in EARLIER_CRDS {
         stage.apply(&["--server-side"], &earlier_crd(name)).await;
     }
-    let helm = |name| {
-        Helm::new(stage.cluster.tools(), name, folder.path(), Some(stage.cluster.kubeconfig()))
-    };
-    let [four, three] = VERSIONS.map(helm);
+    let [four, three] = stage.helms();
     let chart = chart();
     let versions = [earlier.as_path(), &chart];
     life(&stage, &four, versions, &before, &["--take-ownership"], &["--force-conflicts"]).await;
@@ -295,14 +322,74 @@ fn install(helm: &Helm, chart: &Path, more: &[&str], values: &Value) {
 }
 
 fn upgrade(helm: &Helm, chart: &Path, more: &[&str], values: &Value) {
+    try_upgrade(helm, chart, more, values).or_error().unwrap();
+}
+
+fn try_upgrade(helm: &Helm, chart: &Path, more: &[&str], values: &Value) -> Output {
     let chart = chart.to_string_lossy();
     let arguments = ["upgrade", NAME, &chart, "--namespace", NAME, "--wait", TIMEOUT];
-    helm.run(&[&arguments, more].concat(), values).unwrap().or_error().unwrap();
+    helm.run(&[&arguments, more].concat(), values).unwrap()
 }
 
 fn uninstall(helm: &Helm) {
     let arguments = ["uninstall", NAME, "--namespace", NAME, "--wait", TIMEOUT];
     helm.run(&arguments, &Value::Null).unwrap().or_error().unwrap();
+}
+
+/// Helm deletes what an upgrade leaves out, and with the CRDs all objects. The running operator
+/// would then delete their key pairs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upgrade_deletes_no_crds_that_are_not_kept() {
+    let stage = Stage::start().await;
+    let ([four, three], chart) = (stage.helms(), chart());
+    install(&four, &chart, &[], &json!({ "crds": { "keep": false } }));
+    let mut operator = stage.operator().await;
+    stage.apply_samples().await;
+    let ready = stage.wait_until_ready(&operator).await;
+    let (changes, there) = (stage.changes(), stage.inventory().await);
+
+    let without_accounts = json!({ "crds": { "keep": false }, "accounts": { "enabled": false } });
+    for (values, crds) in [
+        (json!({ "crds": { "enabled": false } }), "lightsailkeypairs"),
+        (json!({ "crds": { "enabled": false, "keep": false } }), "hostkeyresets"),
+        (without_accounts, "lightsailaccounts"),
+    ] {
+        for helm in [&four, &three] {
+            let Output { success, stderr, .. } = try_upgrade(helm, &chart, &[], &values);
+            assert!(!success, "{values} is taken");
+            let says = |word| stderr.contains(word);
+            assert!(says(crds) && says("first upgrade with crds.keep=true"), "{stderr}");
+        }
+    }
+    for values in [json!({ "crds": { "keep": true } }), json!({ "crds": { "enabled": false } })] {
+        upgrade(&four, &chart, &[], &values);
+        stage.lacks_only_pods(&there).await;
+    }
+    operator = stage.replace(operator).await;
+    assert_eq!(stage.wait_until_ready(&operator).await, ready, "an object was written");
+    assert_eq!(stage.changes(), changes);
+    assert!(operator.stop().await.unwrap().success());
+}
+
+/// Whoever has all rights in a namespace, and none to CRDs, can upgrade what is only there.
+#[tokio::test]
+async fn an_upgrade_of_namespaced_objects_needs_no_other_permissions() {
+    let cluster = Cluster::from_env().await.unwrap();
+    let namespace = &cluster.create_namespace("tenant").await.unwrap();
+    let bind = ["create", "rolebinding", "all", "--clusterrole=cluster-admin", "--user=tenant"];
+    let bind = [&bind[..], &["--namespace", namespace]].concat();
+    cluster.kubectl(&bind).await.unwrap().or_error().unwrap();
+    let values = json!({ "watch": { "namespaces": [namespace] }, "clusterID": "c",
+        "accounts": { "enabled": false }, "roles": { "create": false },
+        "crds": { "enabled": false } });
+    let (home, chart) = (tempfile::tempdir_in(cluster.directory()).unwrap(), chart());
+    for (name, command) in VERSIONS.into_iter().zip(["install", "upgrade"]) {
+        let helm = Helm::new(cluster.tools(), name, home.path(), Some(cluster.kubeconfig()));
+        let chart = chart.to_string_lossy();
+        let more = ["--namespace", namespace, "--kube-as-user", "tenant"];
+        let arguments = [&[command, NAME, &*chart][..], &more].concat();
+        helm.run(&arguments, &values).unwrap().or_error().unwrap();
+    }
 }
 
 /// Install the earlier version, upgrade to this one, roll back, uninstall, with objects that must
@@ -318,11 +405,7 @@ async fn life(
     install(helm, earlier, to_install, &json!({ "accounts": { "enabled": false } }));
     stage.wait_for_running_pods(2).await;
     let mut operator = stage.operator().await;
-    for sample in SAMPLES {
-        let mut object = objects(sample).unwrap().remove(0);
-        object["metadata"]["namespace"] = json!(TEAM);
-        stage.apply(&[], &object).await;
-    }
+    stage.apply_samples().await;
     let ready = stage.wait_until_ready(&operator).await;
     let (changes, there) = (stage.changes(), stage.inventory().await);
     let leader = stage.leader().await;

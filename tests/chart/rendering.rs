@@ -1,6 +1,8 @@
 //! A row turns one thing on or off, and says what is then in the objects that was not there before,
 //! or is gone.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::{NAME, find, render};
@@ -232,6 +234,25 @@ fn no_value_is_without_a_row() {
         all.filter(|at| !rows.iter().any(|row| row.values.pointer(at).is_some())).collect();
     // What it does is in rights.rs.
     assert_eq!(untold, ["/secrets/mode"]);
+}
+
+/// What an upgrade may not leave out is written down where the next one finds it.
+#[test]
+fn the_deployment_names_the_crds_that_are_not_kept() {
+    let crds = |objects: &[Value]| {
+        let crds = objects.iter().filter(|it| it["kind"] == "CustomResourceDefinition");
+        let names = crds.map(|it| it["metadata"]["name"].as_str().unwrap().to_owned());
+        names.collect::<BTreeSet<_>>()
+    };
+    for (keep, accounts) in [(false, true), (false, false), (true, true)] {
+        let objects = render(&json!({ "deploymentAnnotations": { "a": "b" },
+            "crds": { "keep": keep }, "accounts": { "enabled": accounts } }));
+        let annotations = look(&objects, "Deployment", NAME, "/metadata/annotations");
+        let named = annotations["lightsail-operator.dev/crds-not-kept"].as_str().unwrap_or("");
+        let named: BTreeSet<_> = named.split_whitespace().map(str::to_owned).collect();
+        assert_eq!(named, if keep { BTreeSet::new() } else { crds(&objects) });
+        assert_eq!(annotations["a"], "b");
+    }
 }
 
 #[test]

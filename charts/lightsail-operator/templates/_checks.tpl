@@ -2,6 +2,7 @@
 {{- define "lightsail-operator.checks" -}}
 {{- include "lightsail-operator.checkNulls" . }}
 {{- include "lightsail-operator.checkNames" . }}
+{{- include "lightsail-operator.checkCRDs" . }}
 {{- include "lightsail-operator.checkLabels" . }}
 {{- include "lightsail-operator.checkSyntax" . }}
 {{- include "lightsail-operator.checkArguments" . }}
@@ -135,6 +136,25 @@ networkPolicy networkPolicy.enabled
 {{- fail (cat (printf "the name %s has characters other than a-z, 0-9 and hyphens:" $fullname)
   "set fullnameOverride, for example to"
   ($fullname | lower | replace "." "-" | replace "_" "-")) }}
+{{- end }}
+{{- end }}
+
+{{/* Helm deletes CRDs that an upgrade leaves out, unless they are kept. This reads the release's
+     Deployment, because whoever installs only namespaced objects may not read CRDs. Without a
+     cluster, `lookup` finds nothing. */}}
+{{- define "lightsail-operator.checkCRDs" -}}
+{{- $crds := include "lightsail-operator.crds" . | splitList " " }}
+{{- $deployment := lookup "apps/v1" "Deployment" (include "lightsail-operator.namespace" .)
+  (include "lightsail-operator.fullname" .) }}
+{{- $annotation := "lightsail-operator.dev/crds-not-kept" }}
+{{- $lost := list }}
+{{- range dig "metadata" "annotations" $annotation "" $deployment | splitList " " }}
+{{- if not (has . $crds) }}{{ $lost = append $lost . }}{{ end }}
+{{- end }}
+{{- with compact $lost }}
+{{- fail (cat "this upgrade leaves out CRDs that are not kept:" (printf "%s." (join ", " .))
+  "Helm would delete them with all their objects (key pairs also in Lightsail):"
+  "first upgrade with crds.keep=true, and change nothing else") }}
 {{- end }}
 {{- end }}
 

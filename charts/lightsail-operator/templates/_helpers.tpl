@@ -59,6 +59,24 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- toYaml (mergeOverwrite $labels $own) }}
 {{- end }}
 
+{{- define "lightsail-operator.crds" -}}
+{{- if .Values.crds.enabled }}
+{{- $names := list "hostkeyresets" "lightsailkeypairs" }}
+{{- if .Values.accounts.enabled }}{{ $names = append $names "lightsailaccounts" }}{{ end }}
+{{- range $names }} {{ . }}.lightsail-operator.dev{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* With the CRDs that Helm would delete if the next upgrade left them out, for checkCRDs. */}}
+{{- define "lightsail-operator.deploymentAnnotations" -}}
+{{- $annotations := deepCopy (.Values.deploymentAnnotations | default dict) }}
+{{- $crds := include "lightsail-operator.crds" . | trim }}
+{{- if and $crds (not .Values.crds.keep) }}
+{{- $_ := set $annotations "lightsail-operator.dev/crds-not-kept" $crds }}
+{{- end }}
+{{- include "lightsail-operator.map" $annotations }}
+{{- end }}
+
 {{- define "lightsail-operator.serviceAccountName" -}}
 {{- $default := ternary (include "lightsail-operator.fullname" .) "default"
   .Values.serviceAccount.create }}
