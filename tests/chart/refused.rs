@@ -4,7 +4,10 @@ use clap::{Arg, CommandFactory};
 use lightsail_operator::config::Config;
 use serde_json::{Value, json};
 
-use crate::{render, try_render};
+use testbed::cluster::Output;
+use testbed::helm::{Helm, VERSIONS};
+
+use crate::{chart, render, tools, try_render};
 
 /// The chart is not rendered with these values, and the error has this word.
 fn check(rows: Vec<(Value, &str)>) {
@@ -169,6 +172,36 @@ fn what_cannot_be_meant_is_refused() {
             "needs serviceMonitor.interval",
         ),
     ]);
+}
+
+/// The name of a Service may begin with a digit since Kubernetes 1.36.
+#[test]
+fn a_name_that_begins_with_a_digit_is_refused_where_a_service_cannot_have_it() {
+    let home = tempfile::tempdir().unwrap();
+    let long = format!("2026{}", "-a".repeat(20));
+    for helm in VERSIONS.map(|name| Helm::new(&tools(), name, home.path(), None)) {
+        let template = |release: &str, version: &str, values: Value| {
+            let path = chart();
+            let chart = path.to_string_lossy();
+            helm.run(&["template", release, &chart, "--kube-version", version], &values).unwrap()
+        };
+        for version in ["1.31", "v1.35.4-eks-ecaa3a6"] {
+            let no_service = json!({ "service": { "enabled": false } });
+            assert!(template("1a", version, no_service).success);
+            for (release, values) in [("1a", json!({})), ("a", json!({ "fullnameOverride": "1" }))]
+            {
+                let Output { success, stderr, .. } = template(release, version, values);
+                assert!(!success && stderr.contains("set fullnameOverride, for"), "{stderr}");
+            }
+        }
+        for version in ["1.36", "v1.36.0-eks-ecaa3a6"] {
+            assert!(template("1a", version, json!({})).success);
+        }
+        let output = template("a", "1.31", json!({ "fullnameOverride": long }));
+        assert!(output.stderr.contains("example to a-a-a"), "{}", output.stderr);
+        let output = template("a", "1.31", json!({ "fullnameOverride": "1" }));
+        assert!(output.stderr.contains("example to lightsail-operator"), "{}", output.stderr);
+    }
 }
 
 /// A flag that the chart does not know would be refused though the operator takes it.

@@ -126,16 +126,23 @@ networkPolicy networkPolicy.enabled
      of pods. The chart does not cut names, because another version could cut them differently. */}}
 {{- define "lightsail-operator.checkNames" -}}
 {{- $fullname := include "lightsail-operator.fullname" . }}
+{{- $fitting := regexFind "[a-z]([-a-z0-9]{0,38}[a-z0-9])?"
+  ($fullname | lower | replace "." "-" | replace "_" "-") | default .Chart.Name }}
+{{- $remedy := print "set fullnameOverride, for example to " $fitting }}
 {{- if gt (len $fullname) 40 }}
 {{- $length := len $fullname }}
 {{- fail (cat (printf "the name %s has %d characters, and at most 40 fit:" $fullname $length)
-  "set fullnameOverride, for example to"
-  ($fullname | lower | replace "." "-" | replace "_" "-" | trunc 40 | trimSuffix "-")) }}
+  $remedy) }}
 {{- end }}
 {{- if not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" $fullname) }}
 {{- fail (cat (printf "the name %s has characters other than a-z, 0-9 and hyphens:" $fullname)
-  "set fullnameOverride, for example to"
-  ($fullname | lower | replace "." "-" | replace "_" "-")) }}
+  $remedy) }}
+{{- end }}
+{{- /* Kubernetes 1.36 turns on the feature gate RelaxedServiceNameValidation. */}}
+{{- $isOlder := semverCompare "<1.36.0-0" .Capabilities.KubeVersion.Version }}
+{{- if and .Values.service.enabled $isOlder (regexMatch "^[0-9]" $fullname) }}
+{{- fail (cat (printf "the name %s begins with a digit," $fullname)
+  "which Kubernetes before 1.36 refuses for a Service:" $remedy) }}
 {{- end }}
 {{- end }}
 
