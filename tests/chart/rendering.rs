@@ -135,6 +135,8 @@ podSecurityContext: {runAsUser: null}                         | Deployment | pod
 securityContext: {runAsUser: 7}                               | Deployment | container:/securityContext/runAsUser | 7
 podLabels: {a: b}                                             | Deployment | /spec/template/metadata/labels/a | b
 podAnnotations: {a: b}                                        | Deployment | /spec/template/metadata/annotations | {a: b}
+podAnnotations: {"A-b.c/D_e.f": g}                            | Deployment | /spec/template/metadata/annotations | {"A-b.c/D_e.f": g}
+podLabels: {"a--b.c/D_e.f": g}                                | Deployment | /spec/template/metadata/labels/a--b.c~1D_e.f | g
 nodeSelector: {a: b}                                          | Deployment | pod:/nodeSelector/a | b
 tolerations: [{operator: Exists}]                             | Deployment | pod:/tolerations | [{operator: Exists}]
 affinity: {podAffinity: {}}                                   | Deployment | pod:/affinity | {podAffinity: {}}
