@@ -94,13 +94,13 @@ mod tests {
             begin(&number.to_string(), Some(number));
         }
         begin("0", Some(1));
-        let begun = |all: &AllUnrecorded, uid: &str| all.get(uid).begun;
-        assert_eq!(begun(&all, "without an id"), None);
-        assert_eq!(begun(&all, "0"), Some(operation(Some(1))), "it has begun another one");
-        assert_eq!(begun(&all, &MOST_BEGUN.to_string()), None);
+        let kept = |all: &AllUnrecorded, uid: &str| all.get(uid).begun;
+        assert_eq!(kept(&all, "without an id"), None);
+        assert_eq!(kept(&all, "0"), Some(operation(Some(1))), "it has begun another one");
+        assert_eq!(kept(&all, &MOST_BEGUN.to_string()), None);
         all.edit("0", |known| known.begun = None);
         all.edit("1", |known| *known = Unrecorded::default());
-        assert_eq!((begun(&all, "0"), begun(&all, "1")), (None, None));
+        assert_eq!((kept(&all, "0"), kept(&all, "1")), (None, None));
         assert_eq!((all.begun, all.by_uid.count()), (MOST_BEGUN - 2, MOST_BEGUN - 2));
     }
 }
