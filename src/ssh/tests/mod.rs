@@ -40,6 +40,14 @@ impl Key {
     pub(crate) fn public(&self) -> String {
         std::fs::read_to_string(self.path().with_extension("pub")).unwrap()
     }
+
+    /// The private key with another comment.
+    pub(crate) fn commented(&self, comment: &str) -> String {
+        run(Command::new("ssh-keygen")
+            .args(["-q", "-c", "-P", "", "-C", comment, "-f"])
+            .arg(self.path()));
+        self.private()
+    }
 }
 
 fn run(command: &mut Command) -> String {

@@ -1,7 +1,7 @@
 //! What is written into a Secret beside the private key.
 
 use super::*;
-use super::super::kept_key::{usable, write};
+use super::super::kept_key::{set_aside, usable, write};
 
 #[test]
 fn i3_a_public_half_never_stays_beside_another_private_key() {
@@ -72,5 +72,26 @@ fn a_secret_on_record_that_was_replaced_says_how_its_key_is_taken() {
         let Err(step) = usable(&desired, &observed, &kept(), None) else { panic!("{name}") };
         let Step::Finish(verdict) = *step else { panic!("{name}") };
         assert_eq!(verdict.message.contains(mark), expected, "{name}: {}", verdict.message);
+    }
+}
+
+#[test]
+fn a_comment_is_no_part_of_a_key() {
+    let file = Key::generate(&["-t", "ed25519"]);
+    let key = PrivateKey::parse(&file.private()).unwrap();
+    let commented = PrivateKey::parse(&file.commented("another one")).unwrap();
+    assert_ne!(key.public().line(), commented.public().line());
+    let holds = |key: &PrivateKey| Found { key: Some(key.clone()), ..somebodys_secret() };
+    let step = write(&observed(), &kept(), Some(&holds(&commented)), key.clone());
+    let Step::WriteSecret { keep_public_half, .. } = step else { panic!("{step:?}") };
+    assert!(keep_public_half, "what a user put beside the same key stays");
+    for (name, copy, expected) in [
+        ("the copy has the same key", &commented, None),
+        ("it has another one", &private_key(), Some("Stalled SecretNotOwned".to_owned())),
+    ] {
+        let mut observed = Observed { copy: Lookup::Found(holds(copy)), ..observed() };
+        observed.done.set_aside = SetAside::NameTaken;
+        let step = set_aside(&desired(), &observed, &holds(&key));
+        assert_eq!(step.as_ref().map(word), expected, "{name}");
     }
 }
