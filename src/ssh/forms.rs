@@ -5,6 +5,7 @@
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use der::asn1::AnyRef;
 use der::{Decode, Document};
 use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 use zeroize::Zeroizing;
@@ -18,6 +19,12 @@ pub(super) const RSA_ENCRYPTION: ObjectIdentifier =
 pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// id-ecPublicKey, RFC 5480.
 pub(super) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+/// The curves of RFC 5656. SEC 2 and RFC 5480 call them secp256r1, secp384r1 and secp521r1.
+pub(super) const CURVES: [(&str, ObjectIdentifier); 3] = [
+    ("nistp256", ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7")),
+    ("nistp384", ObjectIdentifier::new_unwrap("1.3.132.0.34")),
+    ("nistp521", ObjectIdentifier::new_unwrap("1.3.132.0.35")),
+];
 
 /// Base64 as people copy it: with its padding or without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -430,9 +437,23 @@ fn spki(der: &[u8]) -> Result<Found> {
         rsa(bits)
     } else if key.algorithm.oid == ED25519 && bits.len() == 32 {
         Ok(Found { blob: wire(&[b"ssh-ed25519", bits]), comment: String::new() })
+    } else if key.algorithm.oid == EC {
+        ecdsa(key.algorithm.parameters, bits)
     } else {
         Err(InvalidPublicKey::Unsupported)
     }
+}
+
+/// A point on a named curve. One that is compressed (SEC 1, section 2.3.3) is refused: it would be
+/// another key here than the line of its `.pub` file.
+fn ecdsa(curve: Option<AnyRef<'_>>, point: &[u8]) -> Result<Found> {
+    let oid = curve.and_then(|curve| curve.decode_as::<ObjectIdentifier>().ok());
+    let curve = CURVES.iter().find(|(_, curve)| Some(*curve) == oid);
+    let (curve, _) =
+        curve.filter(|_| point.first() == Some(&0x04)).ok_or(InvalidPublicKey::Unsupported)?;
+    let type_ = format!("ecdsa-sha2-{curve}");
+    let blob = wire(&[type_.as_bytes(), curve.as_bytes(), point]);
+    Ok(Found { blob, comment: String::new() })
 }
 
 /// Strings with their lengths, RFC 4251 section 5.

@@ -7,18 +7,12 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use der::Encode;
 use der::asn1::{AnyRef, BitStringRef, UintRef};
 use sha2::{Digest, Sha256};
-use spki::{AlgorithmIdentifierRef, ObjectIdentifier, SubjectPublicKeyInfoRef};
+use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use ssh_key::public::KeyData;
 
 use super::fingerprint::Fingerprints;
-use super::forms::{self, EC, ED25519, Found, RSA_ENCRYPTION, wire};
+use super::forms::{self, CURVES, EC, ED25519, Found, RSA_ENCRYPTION, wire};
 use super::invalid::InvalidPublicKey;
-
-/// The curves of RFC 5656, by the names that SEC 2 and RFC 5480 give them: secp256r1, secp384r1,
-/// secp521r1.
-const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 
 /// A public key in OpenSSH's form.
 #[derive(Clone)]
@@ -133,18 +127,13 @@ fn check(algorithm: &str, data: &str, blob: &[u8]) -> Option<Vec<u8>> {
 /// As RFC 5480 section 2 writes it. A key has its type, the name of its curve, and a point (RFC
 /// 5656 section 3.1).
 fn ecdsa_spki(algorithm: &str, curve: &str, blob: &[u8]) -> Option<Vec<u8>> {
-    let oid = match curve {
-        "nistp256" => P256,
-        "nistp384" => P384,
-        "nistp521" => P521,
-        _ => return None,
-    };
+    let (_, oid) = CURVES.iter().find(|(name, _)| *name == curve)?;
     let (algorithm, curve) = (algorithm.as_bytes(), curve.as_bytes());
     let point = blob.get(wire(&[algorithm, curve, &[]]).len()..)?;
     if blob != wire(&[algorithm, curve, point]) {
         return None;
     }
-    spki(AlgorithmIdentifierRef { oid: EC, parameters: Some(AnyRef::from(&oid)) }, point)
+    spki(AlgorithmIdentifierRef { oid: EC, parameters: Some(AnyRef::from(oid)) }, point)
 }
 
 fn rsa_spki(n: &[u8], e: &[u8]) -> Option<Vec<u8>> {

@@ -172,6 +172,29 @@ fn a_public_key_is_taken_in_each_form_that_people_have() {
 }
 
 #[test]
+fn an_ecdsa_key_is_the_same_in_each_form() {
+    for bits in ["256", "384", "521"] {
+        let files = Files::new(&["-t", "ecdsa", "-b", bits, "-m", "PEM"]);
+        let wanted = PublicKey::parse(&files.line()).unwrap();
+        let der = files.sh("openssl pkey -in $KEY -pubout -outform DER | base64 -w 0");
+        for (form, text) in [
+            ("RFC 4716", files.exported("RFC4716")),
+            ("PEM", files.exported("PKCS8")),
+            ("PEM of openssl", files.sh("openssl pkey -in $KEY -pubout")),
+            ("DER in base64", der.clone()),
+            ("the data alone", files.data()),
+        ] {
+            let key = PublicKey::parse(&text).unwrap_or_else(|why| panic!("{form}: {why}"));
+            assert_eq!(key.sha256(), wanted.sha256(), "{bits}: {form}");
+            assert_eq!(key.fingerprints(), wanted.fingerprints(), "{bits}: {form}");
+            assert!(key.line().starts_with(&format!("ecdsa-sha2-nistp{bits} ")), "{form}");
+        }
+        let der = STANDARD.decode(der).unwrap();
+        assert_eq!(PublicKey::parse_file(&der), Ok(wanted), "{bits}: DER");
+    }
+}
+
+#[test]
 #[expect(clippy::too_many_lines, reason = "it is a table")]
 fn of_what_is_no_public_key_it_is_said_what_it_is() {
     let ed25519 = Files::new(&["-t", "ed25519"]);
@@ -295,7 +318,16 @@ fn of_what_is_no_public_key_it_is_said_what_it_is() {
         ("another one", format!("sk-ecdsa-sha2-nistp256@openssh.com {data}"), Why::SecurityKey),
         ("DSA", format!("ssh-dss {data}"), Why::Unsupported),
         ("Ed448", format!("ssh-ed448 {data}"), Why::Unsupported),
-        ("EC in PEM", ecdsa.sh("openssl pkey -in $KEY -pubout"), Why::Unsupported),
+        (
+            "EC on another curve",
+            ecdsa.sh("openssl ecparam -name secp256k1 -genkey -noout | openssl ec -pubout"),
+            Why::Unsupported,
+        ),
+        (
+            "EC with a compressed point",
+            ecdsa.sh("openssl ec -in $KEY -pubout -conv_form compressed"),
+            Why::Unsupported,
+        ),
         ("a fingerprint", sha256.clone(), Why::Fingerprint),
         ("an MD5 one", "MD5:00:11:22".to_owned(), Why::Fingerprint),
         (
@@ -318,7 +350,7 @@ fn of_what_is_no_public_key_it_is_said_what_it_is() {
         ("cut RFC 4716", rsa.exported("RFC4716")[..200].to_owned(), Why::Data),
         ("cut PEM", rsa.exported("PEM")[..200].to_owned(), Why::Data),
     ];
-    assert_eq!(cases.len(), 77);
+    assert_eq!(cases.len(), 78);
     for (name, text, expected) in cases {
         let why = PublicKey::parse(&text).unwrap_err();
         assert_eq!(why, expected, "{name}");
