@@ -89,6 +89,7 @@ pub(super) fn read_file(bytes: &[u8]) -> Result<Found> {
 
 /// Finds the one public key that a text has.
 pub(super) fn read(text: &str) -> Result<Found> {
+    // More characters, whatever they are: none has more than four bytes.
     if text.len() > MAX_TEXT * 4 {
         return Err(InvalidPublicKey::TooLong);
     }
@@ -125,7 +126,7 @@ fn read_clean(text: &str, encodings: u32) -> Result<Found> {
     let is_blank = |line: &&str| line.is_empty() || line.starts_with('#');
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !is_blank(line)).collect();
     if let [line] = lines[..]
-        && line.len() <= MAX_TEXT
+        && line.chars().count() <= MAX_TEXT
         && is_type(line.split_ascii_whitespace().next().unwrap_or_default())
     {
         return one_line(line, encodings);
@@ -134,7 +135,7 @@ fn read_clean(text: &str, encodings: u32) -> Result<Found> {
     if let Some(private) = private_key(rest) {
         return Err(private);
     }
-    if text.len() > MAX_TEXT {
+    if text.chars().count() > MAX_TEXT {
         return Err(InvalidPublicKey::TooLong);
     }
     if !headers.is_empty() {

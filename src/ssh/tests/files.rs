@@ -195,6 +195,20 @@ fn an_ecdsa_key_is_the_same_in_each_form() {
 }
 
 #[test]
+fn the_length_of_a_text_is_counted_in_characters() {
+    let line = Files::new(&["-t", "ed25519"]).line();
+    let commented = |characters: usize| {
+        let comment = "ü".repeat(characters - line.chars().count() - 1);
+        PublicKey::parse(&format!("{line} {comment}"))
+    };
+    assert_eq!(commented(16_384).map(|key| key.line().chars().count()), Ok(16_384));
+    assert_eq!(commented(16_385), Err(Why::TooLong));
+    let said = "ü".repeat(9_000);
+    let pem = Files::new(&["-t", "rsa", "-b", "2048", "-m", "PEM"]).exported("PKCS8");
+    assert!(PublicKey::parse(&format!("{said}\n{pem}")).is_ok(), "PEM behind what is said");
+}
+
+#[test]
 #[expect(clippy::too_many_lines, reason = "it is a table")]
 fn of_what_is_no_public_key_it_is_said_what_it_is() {
     let ed25519 = Files::new(&["-t", "ed25519"]);
