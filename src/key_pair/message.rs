@@ -93,11 +93,11 @@ pub enum Message<'a> {
     DefaultReplaced { secret: &'a str, has_copy: bool },
 
     // Stalled: the Secret
-    SecretOfOtherType { secret: &'a str },
+    SecretOfOtherType { secret: &'a str, needs_key: bool },
     SecretNotOwned { secret: &'a str },
-    SecretWithoutOwner { secret: &'a str, object: &'a str },
+    SecretWithoutOwner { secret: &'a str, object: &'a str, needs_key: bool },
     CopyNotOwned { secret: &'a str, copy: &'a str },
-    SecretRejected { secret: &'a str, why: Rejection },
+    SecretRejected { secret: &'a str, why: Rejection, needs_key: bool },
     SecretRefused { secret: &'a str, why: &'a str },
     SecretUnread { secret: &'a str, why: &'a str },
     OwnerStays { secret: &'a str, why: &'a str, may_go: bool },
@@ -401,14 +401,16 @@ impl fmt::Display for Message<'_> {
             ),
             Self::PrivateKeyLost { name, secret } => write!(
                 to,
-                "the private key of the key pair {name} is lost; restore the Secret {secret} from \
-                 a backup, or set spec.generated.replacePolicy: Recreate to replace the key pair"
+                "the private key of the key pair {name} is lost: the Secret {secret} does not hold \
+                 it; put it there, for example from a backup or from another Secret, or set \
+                 spec.generated.replacePolicy: Recreate to replace the key pair"
             ),
             Self::PrivateKeyOfAdoptedLost { name, secret } => write!(
                 to,
-                "the private key of the key pair {name} is lost, and the operator never replaces \
-                 this key pair, because it existed before this object; restore the Secret {secret} \
-                 from a backup, or create a new object with another keyPairName"
+                "the private key of the key pair {name} is lost: the Secret {secret} does not hold \
+                 it, and the operator never replaces this key pair, because it existed before this \
+                 object; put the key there, for example from a backup or from another Secret, or \
+                 create a new object with another keyPairName"
             ),
             Self::NotDeleted { name, ends, why } => why.write(to, name, *ends),
             Self::BackupIsDeleted { secret } => write!(
@@ -461,23 +463,24 @@ impl fmt::Display for Message<'_> {
                      pair, and {earlier}. The operator continues at the next interval"
                 )
             }
-            Self::SecretOfOtherType { secret } => write!(
+            Self::SecretOfOtherType { secret, needs_key } => write!(
                 to,
                 "the Secret {secret} holds the private key of a key pair of another type, from an \
-                 earlier object with this name; set secret.name in the spec to another name"
+                 earlier object with this name; {}",
+                other_secret(*needs_key)
             ),
             Self::SecretNotOwned { secret } => write!(
                 to,
                 "the Secret {secret} does not belong to this object and was not changed; set \
                  secret.name in the spec to another name"
             ),
-            Self::SecretWithoutOwner { secret, object } => write!(
+            Self::SecretWithoutOwner { secret, object, needs_key } => write!(
                 to,
-                "the Secret {secret} was replaced by one that does not belong to this object, and \
-                 was not changed; if its private key is the right one, set its label {MANAGED_BY} \
-                 to {FIELD_MANAGER} and its annotation {OWNER} to {}; otherwise, set secret.name \
-                 in the spec to another name",
-                owner_annotation(object)
+                "the Secret {secret} does not belong to this object and was not changed; if its \
+                 private key is the right one, and no other object uses the Secret, set its label \
+                 {MANAGED_BY} to {FIELD_MANAGER} and its annotation {OWNER} to {}; otherwise, {}",
+                owner_annotation(object),
+                other_secret(*needs_key)
             ),
             Self::CopyNotOwned { secret, copy } => write!(
                 to,
@@ -485,8 +488,18 @@ impl fmt::Display for Message<'_> {
                  {copy}, but a Secret with that name exists and holds something else; copy its \
                  content to a Secret with another name, and then remove {copy}"
             ),
-            Self::SecretRejected { secret, why } => {
-                write!(to, "the Secret {secret} cannot be used: {why}")
+            Self::SecretRejected { secret, why, needs_key } => {
+                write!(to, "the Secret {secret} cannot be used: {why}")?;
+                match why {
+                    Rejection::Unreadable(_) if *needs_key => to.write_str(
+                        "; put the key pair's private key into that entry, or copy it to a Secret \
+                         with another name first, and then set secret.name in the spec to that name",
+                    ),
+                    Rejection::Unreadable(_) => {
+                        to.write_str("; set secret.name in the spec to an unused name")
+                    }
+                    Rejection::Immutable | Rejection::OtherType => Ok(()),
+                }
             }
             Self::SecretRefused { secret, why } => {
                 write!(to, "the Secret {secret} cannot be read or written: {why}")
@@ -548,5 +561,15 @@ impl fmt::Display for Message<'_> {
                 write!(to, "the object is gone, but its key pair {name} stays: {why}")
             }
         }
+    }
+}
+
+/// How the spec comes to name another Secret, and the key of a pair is not lost with that.
+fn other_secret(needs_key: bool) -> &'static str {
+    if needs_key {
+        "copy the right private key to a Secret with another name first, and then set secret.name \
+         in the spec to that name"
+    } else {
+        "set secret.name in the spec to another name"
     }
 }

@@ -87,10 +87,7 @@ pub struct Found {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// It holds what cannot be used here, and may be the only copy of something (I3).
-    #[error(
-        "its {PRIVATE_KEY} {0}. The Secret was not changed; put the key pair's private key into \
-         that entry, or set secret.name in the spec to an unused name"
-    )]
+    #[error("its {PRIVATE_KEY} {0}. The Secret was not changed")]
     Unreadable(InvalidPrivateKey),
     /// Its content is fixed.
     #[error(

@@ -32,6 +32,7 @@ mod iam;
 mod iam_files;
 mod image;
 mod interrupted_resets;
+mod kept_secrets;
 mod key_pairs;
 mod leader;
 mod lists;

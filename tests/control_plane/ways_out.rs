@@ -282,7 +282,7 @@ async fn a_secret_that_cannot_be_used() {
     stalled(&bed, "fleet", "SecretNotOwned", "set secret.name in the spec to another").await;
     put_secret(&bed, "putty", ssh_auth, "PuTTY-User-Key-File-3: ssh-ed25519\n").await;
     set_spec(&bed, "fleet", json!({ "generated": { "secret": { "name": "putty" } } })).await;
-    stalled(&bed, "fleet", "SecretRejected", "or set secret.name in the spec to an unused").await;
+    stalled(&bed, "fleet", "SecretRejected", "; set secret.name in the spec to an unused").await;
     set_spec(&bed, "fleet", json!({ "generated": { "secret": { "name": "fleet" } } })).await;
     ready(&bed, "fleet", "Generated").await;
 }

@@ -18,7 +18,7 @@ use crate::engine::action::Next;
 use crate::key_pair::message::{Message, NotDeleted, Release};
 use crate::key_pair::world::{Desired, Finalizer, Observed, SetAside};
 use crate::lightsail::{Downloaded, KeyPair};
-use crate::secret::{Found, SecretSpec};
+use crate::secret::{Found, Rejection, SecretSpec};
 use crate::ssh::Match;
 
 /// The pair should be there, and the Secret should hold its private key.
@@ -311,7 +311,12 @@ fn refuse_known(
 ) -> Option<Step> {
     let why = found.rejects?;
     let is_known = is_recorded(observed, pair) && observed.recorded.public_key_sha256.is_some();
-    is_known.then(|| stalled(desired, &Message::SecretRejected { secret: &found.name, why }))
+    is_known.then(|| rejected(desired, found, why))
+}
+
+fn rejected(desired: &Desired, found: &Found, why: Rejection) -> Step {
+    let secret = &found.name;
+    stalled(desired, &Message::SecretRejected { secret, why, needs_key: false })
 }
 
 fn refuse_replaced(
@@ -362,7 +367,7 @@ fn write_key(
         return None;
     }
     if let Some((found, why)) = found.and_then(|found| Some((found, found.rejects?))) {
-        return Some(stalled(desired, &Message::SecretRejected { secret: &found.name, why }));
+        return Some(rejected(desired, found, why));
     }
     let kept = found.and_then(|found| kept_key::set_aside(desired, observed, found));
     if kept.is_some() {

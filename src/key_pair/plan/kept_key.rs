@@ -5,7 +5,7 @@ use super::step::Step;
 use crate::engine::Lookup;
 use crate::engine::action::Next;
 use crate::key_pair::message::Message;
-use crate::key_pair::world::{Desired, Observed, SetAside};
+use crate::key_pair::world::{Desired, DesiredPair, Observed, SetAside};
 use crate::lightsail::KeyPair;
 use crate::secret::{Found, Owner, Rejection, SecretSpec};
 use crate::ssh::{Match, PrivateKey};
@@ -34,32 +34,42 @@ pub(super) fn usable<'a>(
     }
     let has_this_key = pair.is_some_and(|pair| compare(found, pair) == Some(Match::Same));
     let refuse = |message| Err(Box::new(stalled(desired, &message)));
+    let needs_key = needs_key(desired, observed, pair);
     // Whose key it holds is not known.
     let unreadable = found.rejects.filter(|why| matches!(why, Rejection::Unreadable(_)));
     if let Some(why) = unreadable.filter(|_| !found.is_of_another) {
-        return refuse(Message::SecretRejected { secret, why });
+        return refuse(Message::SecretRejected { secret, why, needs_key });
     }
     let is_of_other_type =
         found.is_own && found.key_type.as_ref().is_some_and(|type_| type_ != spec.key_type);
     if is_of_other_type && !has_this_key {
-        return refuse(Message::SecretOfOtherType { secret });
-    }
-    // Whoever replaced it on purpose, with another key, has lost its label and annotations.
-    let is_recorded = observed.recorded.secret_name.as_ref() == Some(secret);
-    if is_recorded && !found.is_of_another && !found.is_own && !has_this_key {
-        let (_, object) = desired.owner.object();
-        return refuse(Message::SecretWithoutOwner { secret, object });
+        return refuse(Message::SecretOfOtherType { secret, needs_key });
     }
     if found.is_of_another || (!found.is_own && !has_this_key) {
-        return refuse(Message::SecretNotOwned { secret });
+        // Whoever replaced it on purpose, with another key, has lost its label and annotations.
+        let is_recorded = observed.recorded.secret_name.as_ref() == Some(secret);
+        let (_, object) = desired.owner.object();
+        return refuse(if needs_key || (is_recorded && !found.is_of_another) {
+            Message::SecretWithoutOwner { secret, object, needs_key }
+        } else {
+            Message::SecretNotOwned { secret }
+        });
     }
     // One that holds a key, and not another one, needs no write.
     let is_other = pair.is_some_and(|pair| compare(found, pair) == Some(Match::Different));
     let is_enough = found.is_own && found.key.is_some() && !is_other;
     match found.rejects.filter(|_| !is_enough) {
-        Some(why) => refuse(Message::SecretRejected { secret, why }),
+        Some(why) => refuse(Message::SecretRejected { secret, why, needs_key }),
         None => Ok(Some(found)),
     }
+}
+
+/// Whether the key counts as lost if the spec names a Secret without it: there is a pair, or was,
+/// and only a Secret has its key. That of a default pair can be downloaded again.
+fn needs_key(desired: &Desired, observed: &Observed, pair: Option<&KeyPair>) -> bool {
+    let recorded = &observed.recorded;
+    let has_pair = pair.is_some() || recorded.arn.is_some() || recorded.intent.is_some();
+    has_pair && matches!(desired.pair, DesiredPair::Generated { .. })
 }
 
 /// What comes before the status names the Secret that was read, so that this one stays, and the one

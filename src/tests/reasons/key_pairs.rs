@@ -182,16 +182,18 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::DefaultMissing { region },
         Message::DefaultReplaced { secret, has_copy: true },
         Message::DefaultReplaced { secret, has_copy: false },
-        Message::SecretOfOtherType { secret },
+        Message::SecretOfOtherType { secret, needs_key: true },
+        Message::SecretOfOtherType { secret, needs_key: false },
         Message::SecretNotOwned { secret },
-        Message::SecretWithoutOwner { secret, object: "fleet" },
+        Message::SecretWithoutOwner { secret, object: "fleet", needs_key: true },
+        Message::SecretWithoutOwner { secret, object: "fleet", needs_key: false },
         Message::CopyNotOwned { secret, copy: "fleet-1f5f9639" },
-        Message::SecretRejected { secret, why: Rejection::Immutable },
-        Message::SecretRejected { secret, why: Rejection::OtherType },
     ]);
-    let unreadable = |why| Message::SecretRejected { secret, why: Rejection::Unreadable(why) };
-    samples.extend(PRIVATE.map(unreadable));
+    let unusable = |why, needs_key| Message::SecretRejected { secret, why, needs_key };
+    samples.extend([Rejection::Immutable, Rejection::OtherType].map(|why| unusable(why, true)));
+    samples.extend(PRIVATE.map(|why| unusable(Rejection::Unreadable(why), true)));
     samples.extend([
+        unusable(Rejection::Unreadable(InvalidPrivateKey::Unknown), false),
         Message::SecretIsChanged { secret },
         Message::SecretRefused { secret, why: "the API server's own words" },
         Message::SecretUnread { secret, why: "the API server's own words" },

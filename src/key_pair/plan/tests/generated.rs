@@ -363,6 +363,18 @@ fn a_private_key_that_is_lost_or_another_one() {
 }
 
 #[test]
+fn a_lost_key_may_come_from_a_secret_that_the_spec_named_before() {
+    for origin in [Origin::Generated, Origin::Adopted] {
+        let (key, mut observed) = (private_key(), observed());
+        lost(&mut observed, &key, "2026-11-24T11:59:00Z");
+        observed.recorded.origin = Some(origin);
+        let desired = Desired { pair: generated(ReplacePolicy::Never), ..desired() };
+        let Step::Finish(verdict) = plan(&desired, &observed) else { panic!("{origin:?}") };
+        assert!(verdict.message.contains("or from another Secret"), "{}", verdict.message);
+    }
+}
+
+#[test]
 fn a_generated_pair_that_shall_go() {
     check_generated(&[
         ("the recorded pair goes, the Secret unseen", |d, o, key| {

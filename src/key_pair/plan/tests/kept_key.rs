@@ -54,24 +54,93 @@ fn an_own_secret_that_cannot_be_written_will_do_unless_it_holds_another_key() {
     }
 }
 
+fn generated() -> Desired {
+    let pair = DesiredPair::Generated { secret: kept(), algorithm: KeyAlgorithm::Ed25519,
+        replace: ReplacePolicy::Recreate };
+    Desired { pair, ..desired() }
+}
+
+fn default() -> Desired {
+    let pair = DesiredPair::Default { create_if_missing: false, secret: kept(),
+        backup: Backup::Required, windows_passwords_saved: false };
+    Desired { pair, ..desired() }
+}
+
+/// What is said of this Secret.
+fn said(desired: &Desired, observed: Observed, found: Found, pair: Option<&KeyPair>) -> String {
+    let observed =
+        Observed { secret: Lookup::Found(found), former_secret: Lookup::Absent, ..observed };
+    match usable(desired, &observed, &kept(), pair).map_err(|step| *step) {
+        Err(Step::Finish(verdict)) => verdict.message,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
-fn a_secret_on_record_that_was_replaced_says_how_its_key_is_taken() {
+fn a_secret_that_is_not_the_objects_says_how_its_key_is_taken() {
     let mark = "annotation lightsail-operator.dev/owner to LightsailKeyPair/fleet";
-    let desired = Desired { pair: DesiredPair::Generated { secret: kept(),
-        algorithm: KeyAlgorithm::Ed25519, replace: ReplacePolicy::Never }, ..desired() };
-    for (name, recorded, is_of_another, expected) in [
-        ("it had the name of the one on record", Some("kept"), false, true),
-        ("nothing is on record", None, false, false),
-        ("another one is", Some("former"), false, false),
-        ("it is another object's", Some("kept"), true, false),
+    let (generated, default) = (generated(), default());
+    let (key, other) = (private_key(), private_key());
+    let listed = KeyPair { fingerprint: Some(key.public().sha256().into()), ..pair(FIRST) };
+    let unlisted = KeyPair { fingerprint: None, ..pair(FIRST) };
+    let made = |pair: &KeyPair| recorded(pair, Origin::Generated);
+    let with = |secret: &str| Recorded { secret_name: Some(secret.to_owned()),
+        ..Recorded::default() };
+    let nothing = Recorded::default;
+    for (name, desired, recorded, pair, key, is_of_another, expected) in [
+        ("it had the name of the one on record", &generated, with("kept"), None, &key, false, true),
+        ("so of a default pair", &default, with("kept"), None, &key, false, true),
+        ("nothing is on record", &generated, nothing(), None, &key, false, false),
+        ("another Secret is", &generated, with("former"), None, &key, false, false),
+        ("it is another object's", &generated, with("kept"), None, &key, true, false),
+        ("it names another object, and has the pair's key", &generated, made(&listed),
+         Some(&listed), &key, true, true),
+        ("nothing tells whether it has", &generated, made(&unlisted), Some(&unlisted), &key, true,
+         true),
+        ("without a name, either", &generated, made(&unlisted), Some(&unlisted), &key, false, true),
+        ("it has another key", &generated, made(&listed), Some(&listed), &other, false, true),
+        ("the pair is still to be adopted", &generated, nothing(), Some(&listed), &key, true, true),
+        ("the pair is gone", &generated, made(&listed), None, &key, true, true),
+        ("a default pair's key is there for the asking", &default, nothing(), Some(&listed), &other,
+         true, false),
     ] {
-        let found = Found { is_of_another, key: Some(private_key()), ..somebodys_secret() };
-        let mut observed = Observed { secret: Lookup::Found(found), ..observed() };
-        observed.former_secret = Lookup::Absent;
-        observed.recorded.secret_name = recorded.map(str::to_owned);
-        let Err(step) = usable(&desired, &observed, &kept(), None) else { panic!("{name}") };
-        let Step::Finish(verdict) = *step else { panic!("{name}") };
-        assert_eq!(verdict.message.contains(mark), expected, "{name}: {}", verdict.message);
+        let found = Found { is_of_another, key: Some(key.clone()), ..somebodys_secret() };
+        let said = said(desired, Observed { recorded, ..observed() }, found, pair);
+        assert_eq!(said.contains(mark), expected, "{name}: {said}");
+    }
+}
+
+#[test]
+fn i3_a_secret_is_left_only_with_a_copy_of_the_key_if_there_is_a_pair() {
+    let copy = "to a Secret with another name first";
+    let unused = ["to an unused name", "to another name"];
+    let (generated, default) = (generated(), default());
+    let unreadable = || Found { rejects: Some(Rejection::Unreadable(InvalidPrivateKey::PuTTY)),
+        ..somebodys_secret() };
+    let own = || Found { is_own: true, ..unreadable() };
+    let of_another = || Found { is_of_another: true, ..unreadable() };
+    let pair = &pair(FIRST);
+    let made = recorded(pair, Origin::Generated);
+    let sent = Recorded { intent: intent(FIRST), ..Recorded::default() };
+    let nothing = Recorded::default;
+    for (name, desired, recorded, pair, found, expected) in [
+        ("the key got a passphrase", &generated, made.clone(), Some(pair), own(), true),
+        ("in a Secret that has lost its annotations", &generated, made.clone(), Some(pair),
+         unreadable(), true),
+        ("in one that names another object", &generated, made.clone(), Some(pair), of_another(),
+         true),
+        ("the pair is gone, and instances have its key", &generated, made.clone(), None, own(),
+         true),
+        ("its import is on record", &generated, sent, None, own(), true),
+        ("it may be adopted", &generated, nothing(), Some(pair), unreadable(), true),
+        ("there is none", &generated, nothing(), None, unreadable(), false),
+        ("nor in another object's Secret", &generated, nothing(), None, of_another(), false),
+        ("a default pair's key is downloaded again", &default, made, Some(pair), own(), false),
+    ] {
+        let said = said(desired, Observed { recorded, ..observed() }, found, pair);
+        assert_eq!(said.contains(copy), expected, "{name}: {said}");
+        assert_eq!(unused.iter().any(|words| said.contains(words)), !expected, "{name}: {said}");
+        assert!(expected || !said.contains("the key pair's private key"), "{name}: {said}");
     }
 }
 
