@@ -67,16 +67,9 @@ pub fn without_output(error: &AuthError) -> String {
 /// What an error of a request says, without what a program or a server printed.
 #[must_use]
 pub fn told(error: &(dyn StdError + 'static)) -> String {
-    let mut innermost = error;
-    loop {
-        if let Some(error) = innermost.downcast_ref::<AuthError>() {
-            return without_output(error);
-        }
-        // An `io::Error` hides the error that it was made of: its own source is that error's.
-        let inner = innermost.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let inner = inner.map(|inner| inner as &(dyn StdError + 'static));
-        let Some(next) = inner.or_else(|| innermost.source()) else { break };
-        innermost = next;
+    let innermost = innermost(error);
+    if let Some(error) = innermost.downcast_ref::<AuthError>() {
+        return without_output(error);
     }
     match innermost.to_string().as_str() {
         "tunnel error: proxy authorization required" => {
@@ -90,6 +83,30 @@ pub fn told(error: &(dyn StdError + 'static)) -> String {
         // `Connection refused (os error 111)`
         text => text.split(" (os error ").next().unwrap_or_default().to_owned(),
     }
+}
+
+/// The error that the others were made of, or that of the client's credentials.
+fn innermost<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
+    let mut innermost = error;
+    while !innermost.is::<AuthError>() {
+        // An `io::Error` hides the error that it was made of: its own source is that error's.
+        let inner = innermost.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let inner = inner.map(|inner| inner as &(dyn StdError + 'static));
+        let Some(next) = inner.or_else(|| innermost.source()) else { break };
+        innermost = next;
+    }
+    innermost
+}
+
+/// Whether this client does not trust the API server, or the API server does not know this client,
+/// as where certificates were replaced since this process read them.
+#[must_use]
+pub fn is_of_certificates(error: &kube::Error) -> bool {
+    let kube::Error::Service(error) = error else { return is_status(error, 401) };
+    matches!(
+        innermost(&**error).downcast_ref(),
+        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_))
+    )
 }
 
 /// Whether the API server will say the same until somebody changes something.
@@ -162,7 +179,12 @@ pub fn listed<T: Clone>(answer: kube::Result<ObjectList<T>>) -> kube::Result<Obj
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::{Api, Client};
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::{ServerConfig, ServerConnection};
     use serde_json::json;
 
     use super::*;
@@ -194,6 +216,45 @@ mod tests {
         ] {
             let error = io::Error::other(io::Error::other(text));
             assert!(told(&error).starts_with(expected), "{text}: {}", told(&error));
+        }
+    }
+
+    /// What a client gets that trusts another CA than that of its API server.
+    async fn untrusted() -> kube::Error {
+        let made = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (server, other) = (made(), made());
+        let key = PrivateKeyDer::Pkcs8(server.signing_key.serialize_der().into());
+        let tls = ServerConfig::builder().with_no_client_auth();
+        let tls = tls.with_single_cert(vec![server.cert.der().clone()], key).unwrap();
+        let mut connection = ServerConnection::new(Arc::new(tls)).unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("https://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            connection.complete_io(&mut stream).unwrap_err()
+        });
+        let mut config = kube::Config::new(address.parse().unwrap());
+        config.tls_server_name = Some("localhost".to_owned());
+        config.root_cert = Some(vec![other.cert.der().to_vec()]);
+        let api = Api::<ConfigMap>::default_namespaced(Client::try_from(config).unwrap());
+        api.get("a").await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn certificates_that_were_replaced_are_told_from_an_outage() {
+        use rustls::{AlertDescription, Error};
+        let service = |error: Error| kube::Error::Service(Box::new(io::Error::other(error)));
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        for (name, error, expected) in [
+            ("another CA", untrusted().await, true),
+            ("ours", service(Error::AlertReceived(AlertDescription::CertificateExpired)), true),
+            ("it does not know us", answer("Unauthorized", "Unauthorized", 401), true),
+            ("it does not speak TLS", service(Error::HandshakeNotComplete), false),
+            ("it is down", kube::Error::Service(Box::new(refused)), false),
+            ("it forbids", answer("no", "Forbidden", 403), false),
+            ("it fails", answer("no", "InternalError", 500), false),
+        ] {
+            assert_eq!(is_of_certificates(&error), expected, "{name}");
         }
     }
 

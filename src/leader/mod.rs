@@ -19,13 +19,16 @@ use tokio_util::sync::CancellationToken;
 pub use self::candidate::{Candidate, Times};
 use self::election::Election;
 use crate::clock::Moment;
-use crate::kube_error::without_content;
+use crate::kube_error::{is_of_certificates, without_content};
 use crate::lease::HeldLease;
 use crate::metrics::Metrics;
 
 /// How long giving back the Lease may take. If it takes longer, the next leader waits until the
 /// Lease expires.
 const RELEASE_TIMEOUT: Duration = Duration::from_millis(800);
+/// A follower whose certificates do not serve for so long ends. They are read at the start only,
+/// and may have been replaced since. While they are being replaced, servers may differ.
+const CERTIFICATES_FAIL_FOR: Duration = Duration::from_mins(5);
 
 /// The state of the election for everything that asks whether this process leads, and how the
 /// process tells it to end.
@@ -53,7 +56,7 @@ impl Leadership {
 
 /// Stands for election on a thread of its own until this process holds the Lease, then says so, and
 /// keeps it until the work in flight is done. If the Lease is lost, the process ends with exit code
-/// 1.
+/// 1, and so does a follower whose certificates do not serve.
 ///
 /// # Errors
 /// The election cannot be held.
@@ -87,6 +90,17 @@ async fn stand(
         sent = acquire(&mut election, times) => sent,
         () = leadership.stop.cancelled() => return Ok(()),
     };
+    let sent = match sent {
+        Ok(sent) => sent,
+        Err(why) => {
+            tracing::error!(
+                lease,
+                "the Lease could not be read for {CERTIFICATES_FAIL_FOR:?}: \
+                {why}; exiting, so that certificates that were replaced are read again"
+            );
+            std::process::exit(1)
+        }
+    };
     leadership.lease.hold_until(sent + times.lease_duration);
     leadership.take();
     tracing::info!(lease, "this process has acquired the Lease and leads");
@@ -104,17 +118,38 @@ async fn stand(
     std::process::exit(1)
 }
 
-/// Stands for election until it is won. Returns when the winning request was sent.
-async fn acquire(election: &mut Election, times: Times) -> Moment {
-    let mut said = String::new();
+/// Stands for election until it is won. Returns when the winning request was sent, or why the
+/// certificates of this process do not serve.
+async fn acquire(election: &mut Election, times: Times) -> Result<Moment, String> {
+    let (mut said, mut certificates) = (String::new(), Certificates::default());
     loop {
         match tokio::time::timeout(times.attempt(), election.acquire()).await {
-            Ok(Ok(Some(sent))) => return sent,
-            Ok(Ok(None)) => {}
-            Ok(Err(error)) => complain(&mut said, without_content(&error)),
+            Ok(Ok(Some(sent))) => return Ok(sent),
+            Ok(Ok(None)) => certificates = Certificates::default(),
+            Ok(Err(error)) => {
+                let why = without_content(&error);
+                if is_of_certificates(&error) && certificates.fail(Moment::now()) {
+                    return Err(why);
+                }
+                complain(&mut said, why);
+            }
             Err(_) => complain(&mut said, "no response in time".to_owned()),
         }
         tokio::time::sleep(times.renew_period + jitter(times.renew_period)).await;
+    }
+}
+
+/// Since when a follower fails because of certificates. An outage of the API server is no reason to
+/// end: a restart would change nothing.
+#[derive(Default)]
+struct Certificates {
+    failing_since: Option<Moment>,
+}
+
+impl Certificates {
+    /// They failed once more. Returns whether the process should end.
+    fn fail(&mut self, now: Moment) -> bool {
+        now.since(*self.failing_since.get_or_insert(now)) >= CERTIFICATES_FAIL_FOR
     }
 }
 
@@ -169,5 +204,23 @@ async fn release(election: &Election) {
             tracing::warn!(error = without_content(&error), "the Lease was not released");
         }
         Err(_) => tracing::warn!("the Lease was not released: no response in time"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_follower_whose_certificates_do_not_serve_ends_after_a_while() {
+        let start = Moment::now();
+        let mut certificates = Certificates::default();
+        for (after, expected) in [(0, false), (1, false), (299, false), (300, true)] {
+            let now = start + Duration::from_secs(after);
+            assert_eq!(certificates.fail(now), expected, "after {after} seconds");
+        }
+        // It was answered in between.
+        certificates = Certificates::default();
+        assert!(!certificates.fail(start + Duration::from_secs(301)));
     }
 }
