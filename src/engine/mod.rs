@@ -33,6 +33,7 @@ mod unreadable;
 pub mod verdict;
 mod watch;
 mod watch_client;
+pub(crate) mod written;
 
 pub use action::{Action, Outcome};
 pub use context::{Context, Settings};

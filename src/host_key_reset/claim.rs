@@ -7,9 +7,8 @@ use super::record;
 use crate::access::Directory;
 use crate::access::permission::{What, surely_refuses};
 use crate::api::conditions::{READY, find, reason};
-use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, Reason};
+use crate::api::{HostKeyReset, Reason};
 use crate::digest::Digest;
-use crate::engine::objects::annotation;
 use crate::engine::rows::{Claim, ClaimKey, Rival, Row, Shown, claim_key};
 use crate::engine::trigger::Trigger;
 use crate::ids::{AccountId, Region, lane, lane_parts};
@@ -53,7 +52,7 @@ impl ResetClaim {
     pub fn of(object: &HostKeyReset, effect_window: SignedDuration) -> Self {
         let status = object.status.clone().unwrap_or_default();
         let ready = find(&status.conditions, READY);
-        let mark = annotation(object, EXECUTED_ANNOTATION).map(Mark::parse);
+        let mark = Mark::of(object);
         let is_deleting = object.metadata.deletion_timestamp.is_some();
         // No call is made under an intent without a mark once the object is being deleted.
         let is_given_up = is_deleting && mark.is_none() && status.operations.is_empty();
@@ -184,6 +183,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::api::EXECUTED_ANNOTATION;
 
     /// Its stage, with this beside what any other that was begun has.
     fn stage(metadata: &Value) -> Stage {

@@ -6,8 +6,9 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::api::HostKeyResetSpec;
+use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, HostKeyResetSpec};
 use crate::digest;
+use crate::engine::objects::annotation;
 
 /// How many bytes of the hash are in a mark, as two digits each.
 const HASH_BYTES: usize = 16;
@@ -53,6 +54,12 @@ impl fmt::Display for Mark {
 }
 
 impl Mark {
+    /// The mark of an object, whoever wrote it.
+    #[must_use]
+    pub fn of(object: &HostKeyReset) -> Option<Self> {
+        annotation(object, EXECUTED_ANNOTATION).map(Self::parse)
+    }
+
     /// Whether a mark that is seen after that one was written by a reconciliation, and so asks for
     /// no other: it is new, or it says how a call ended that was started.
     #[must_use]

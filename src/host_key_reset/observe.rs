@@ -10,9 +10,9 @@ use super::record;
 use super::turns::TurnTiming;
 use super::world::{Observed, Search, Turn};
 use crate::access::Grant;
-use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, HostKeyResetStatus};
+use crate::api::{HostKeyReset, HostKeyResetStatus};
 use crate::clock::{Clocks, Moment};
-use crate::engine::objects::{annotation, is_asked};
+use crate::engine::objects::is_asked;
 use crate::engine::{Context, ObjectRef, Settings};
 
 /// What is known before anything is read.
@@ -36,7 +36,7 @@ pub(super) fn observed(
         started: started(clocks, memory, uid, &status),
         end: record::end(&status),
         status,
-        mark: annotation(object, EXECUTED_ANNOTATION).map(Mark::parse),
+        mark: Mark::of(object),
         foreign_mark_reported: false,
         intent_written: false,
         marked_at: None,

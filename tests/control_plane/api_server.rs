@@ -7,14 +7,15 @@ use kube::Api;
 use kube::api::{
     ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams,
 };
-use lightsail_operator::api::LightsailKeyPair;
 use lightsail_operator::api::conditions::{READY, find};
+use lightsail_operator::api::{HostKeyReset, LightsailKeyPair};
 use serde_json::json;
 use testbed::api_proxy::{ApiProxy, Matcher, Place};
 use testbed::operator::Operator;
 
-use crate::bed::{Bed, REGION, imported, public_key, wait_for};
+use crate::bed::{Bed, REGION, imported, public_key, reset, wait_for};
 use crate::reset_life::NO_CHANGE;
+use crate::resets::wait_complete;
 
 /// The right to a resource is taken away, or somebody before the API server says that it has none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -193,10 +194,11 @@ async fn an_object_that_is_there_is_not_said_to_have_vanished() {
     let bed = Bed::new("still-there").await;
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
     let operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
-    let lost = proxy.lose(Matcher::new(Method::PATCH, "/status"), 2, 504);
+    let result = Matcher::new(Method::PATCH, "/status").with_body("\"arn\"");
+    let failed = proxy.fail(result, 2, 504);
     bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
     bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
-    assert_eq!(lost.count(), 2);
+    assert_eq!(failed.count(), 2);
     assert!(!operator.log_text().contains("vanished"), "{}", operator.log_text());
 }
 
@@ -245,4 +247,29 @@ async fn a_status_is_written_where_policies_read_and_change_the_whole_object() {
     for api in made {
         api.delete(&name, &DeleteParams::default()).await.unwrap();
     }
+}
+
+/// A proxy does not pass on the responses to writes. What they wrote is there, and is found.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i6_i12_a_write_whose_response_is_lost_is_found_and_its_call_follows() {
+    let bed = Bed::new("lost-responses").await;
+    bed.region.add_instance("web-1");
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
+    let lost = [
+        Matcher::new(Method::PATCH, "/lightsailkeypairs/fleet/status").with_body("importIntent"),
+        Matcher::new(Method::PATCH, "/hostkeyresets/rotate/status").with_body("\"attempts\":1"),
+        Matcher::new(Method::PATCH, "/hostkeyresets/rotate?").with_body("/Started"),
+    ];
+    let lost = lost.map(|write| proxy.lose(write, 1, 504));
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    bed.create::<HostKeyReset>("rotate", &reset()).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    wait_complete(&bed, "rotate").await;
+    assert_eq!(lost.map(|write| write.count()), [1, 1, 1]);
+    assert_eq!((bed.calls("ImportKeyPair"), bed.calls("DeleteKnownHostKeys")), (1, 1));
+    // Neither the intents nor the mark are written again.
+    let writes = async |resource, name, expected| bed.writes(resource, name, expected).await;
+    assert_eq!(writes("lightsailkeypairs", "fleet", 3).await, 3, "finalizer, intent, result");
+    assert_eq!(writes("hostkeyresets", "rotate", 4).await, 4, "intent, mark, result, mark");
 }

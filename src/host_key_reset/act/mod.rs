@@ -24,6 +24,7 @@ use crate::engine::last_found::LastFound;
 use crate::engine::objects;
 use crate::engine::rows::Rival;
 use crate::engine::verdict::Severity;
+use crate::engine::written::find_written;
 use crate::engine::{Action, Context, MAX_STEPS, ObjectRef, Outcome, Verdict};
 use crate::error::Error;
 use crate::ids::{Region, lane_parts};
@@ -130,7 +131,10 @@ impl<'a> Run<'a> {
                     &instance_arn,
                     caller,
                 );
-                self.write(status).await?;
+                if let Err(failure) = self.write(status.clone()).await {
+                    let mark = self.observed.mark.clone();
+                    self.find_written(failure, Some(&status), mark.as_ref()).await?;
+                }
                 self.observed.intent_written = true;
                 // What was searched for under an earlier intent says nothing of this one.
                 self.observed.search = Search::default();
@@ -140,9 +144,15 @@ impl<'a> Run<'a> {
                 self.observed.marked_at =
                     (state == MarkState::Started).then_some(self.observed.now);
                 let mark = Mark { hash: self.desired.hash.clone(), state: state.clone() };
-                match self.annotate(Some(mark)).await {
+                match self.annotate(Some(mark.clone())).await {
                     Ok(()) => self.observed.mark_accepted = Some(state),
-                    Err(error) => self.note_refused_mark(plan::refused_mark(&state, error)?),
+                    Err(error) => match plan::refused_mark(&state, error) {
+                        Ok(why) => self.note_refused_mark(why),
+                        Err(error) => {
+                            let status = self.object.status.clone();
+                            self.find_written(error, status.as_ref(), Some(&mark)).await?;
+                        }
+                    },
                 }
             }
             Step::Call => self.call().await,
@@ -340,10 +350,31 @@ impl<'a> Run<'a> {
         self.memory.rows.lock().edit_claim(self.at, |claim| claim.mark = mark);
         let (api_server, key) = (&self.ctx.api_server, EXECUTED_ANNOTATION);
         self.object = objects::annotate(api_server, &self.object, key, value.as_deref()).await?;
-        self.observed.mark = objects::annotation(&self.object, key).map(Mark::parse);
+        self.note_mark();
+        Ok(())
+    }
+
+    fn note_mark(&mut self) {
+        self.observed.mark = Mark::of(&self.object);
         // What the API server answered is what the watch will show.
         let mark = self.observed.mark.clone();
         self.memory.rows.lock().edit_claim(self.at, |claim| claim.mark = mark);
+    }
+
+    /// A write was not answered. If the object has this status and this mark by now, nobody has
+    /// acted on it since, and the reconciliation goes on as after an answer.
+    async fn find_written(
+        &mut self,
+        failure: Error,
+        status: Option<&HostKeyResetStatus>,
+        mark: Option<&Mark>,
+    ) -> Result<(), Error> {
+        let is_written =
+            |read: &HostKeyReset| read.status.as_ref() == status && Mark::of(read).as_ref() == mark;
+        let api_server = &self.ctx.api_server;
+        self.object = find_written(api_server, &self.object, failure, is_written).await?;
+        self.note_status();
+        self.note_mark();
         Ok(())
     }
 }

@@ -86,10 +86,14 @@ impl Run<'_> {
             self.object =
                 objects::write_status(&self.ctx.api_server, &self.object, &status).await?;
         }
+        self.note_status();
+        Ok(())
+    }
+
+    pub(super) fn note_status(&mut self) {
         self.observed.status = self.object.status.clone().unwrap_or_else(record::unobserved);
         self.observed.end = record::end(&self.observed.status);
         let status = &self.observed.status;
         self.observed.started = started(&self.clocks, self.memory, self.uid(), status);
-        Ok(())
     }
 }

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::Run;
-use crate::api::LightsailKeyPairStatus;
 use crate::api::key_pair::KeyAlgorithm;
+use crate::api::{LightsailKeyPair, LightsailKeyPairStatus};
 use crate::clock::Moment;
+use crate::engine::written::find_written;
 use crate::engine::{Lookup, objects};
 use crate::error::Error;
 use crate::ids::Fingerprint;
@@ -243,7 +244,14 @@ impl Run<'_> {
 
     /// Writes a status before the step that it is about, which relies on it.
     pub(super) async fn record(&mut self, status: &LightsailKeyPairStatus) -> Result<(), Error> {
-        self.object = objects::write_status(&self.ctx.api_server, &self.object, status).await?;
+        let api_server = &self.ctx.api_server;
+        self.object = match objects::write_status(api_server, &self.object, status).await {
+            Ok(object) => object,
+            Err(failure) => {
+                let is_written = |read: &LightsailKeyPair| read.status.as_ref() == Some(status);
+                find_written(api_server, &self.object, failure, is_written).await?
+            }
+        };
         let begun = self.observed.begun.as_ref();
         self.observed.recorded = record::recorded_and_begun(&self.object, begun);
         record::lost(status, self.object.status.as_ref())
