@@ -46,7 +46,7 @@ impl Run<'_> {
             known.begun = None;
             known.has_failed &= aftermath.keeps_failure;
             if !aftermath.keeps_import {
-                known.import = ImportCall::Unknown;
+                (known.import, known.unanswered) = (ImportCall::Unknown, None);
             }
         });
         if !aftermath.keeps_within_limit {
