@@ -10,6 +10,7 @@ use super::hindrance::{Hindrance, hindrance};
 use super::step::{ReadStep, Step};
 use crate::api::Operation;
 use crate::engine::Verdict;
+use crate::engine::action::Next;
 use crate::host_key_reset::message::Message;
 use crate::host_key_reset::world::{Desired, Observed, Search, later};
 
@@ -59,7 +60,9 @@ pub(super) fn find_call<'a>(
     let waiting = |until: Timestamp| {
         let left = until.duration_since(observed.now).max(SignedDuration::ZERO).unsigned_abs();
         let pause = (left + TIMER).min(observed.search_interval);
-        Err(Step::Progress { operations: Vec::new(), verdict: searching.wait(pause) })
+        // What failed before, such as a write to Kubernetes, is repeated after that.
+        let verdict = Verdict { next: Next::Meanwhile(pause), ..searching.wait(pause) };
+        Err(Step::Progress { operations: Vec::new(), verdict })
     };
     let counts_from = later(since, observed.lease_duration + observed.call_timeout);
     let Some(first_list) = search.first_list else {

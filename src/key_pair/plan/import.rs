@@ -9,7 +9,8 @@ use super::ownership::{all_tags, is_replaced};
 use super::permission::account_name;
 use super::refusals::{
     SOON, await_outcome, deletion_of_former, failed_operation, late_operation, name_conflict,
-    operation_failed, paced, unfinished_deletion, unsettled_absence, was_deleted_lately,
+    operation_failed, paced, still_failed, unfinished_deletion, unsettled_absence,
+    was_deleted_lately,
 };
 use super::step::Step;
 use crate::api::OWNER_TAG;
@@ -153,7 +154,8 @@ pub(super) fn unsettled_import(observed: &Observed, read: &PairRead) -> Option<S
 fn wait_for_import(observed: &Observed, unanswered: Duration) -> Step {
     match pause_of_import(observed) {
         Some(pause) => await_outcome(observed, &Message::ImportNotListedYet, pause),
-        None => await_outcome(observed, &Message::ImportNotAnswered, unanswered),
+        None => still_failed(observed, unanswered)
+            .unwrap_or_else(|| Message::ImportNotAnswered.wait_meanwhile(unanswered)),
     }
 }
 

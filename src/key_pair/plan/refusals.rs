@@ -140,12 +140,16 @@ pub(super) fn wait_until(observed: &Observed, until: Timestamp, message: &Messag
 /// Waits until it shows what came of a call. An object whose last attempt failed keeps saying so:
 /// only the end of this one is news, and the pause before the next grows if that is the same.
 pub(super) fn await_outcome(observed: &Observed, message: &Message<'_>, pause: Duration) -> Step {
+    still_failed(observed, pause).unwrap_or_else(|| message.wait(pause))
+}
+
+/// What an object keeps saying whose last attempt failed, while it waits for what comes of the next.
+pub(super) fn still_failed(observed: &Observed, pause: Duration) -> Option<Step> {
     // What a process before this one has seen is known only for as long as its calls may matter.
     let is_known = observed.has_failed || observed.predecessors_may_act > observed.now;
-    let Some(failure) = observed.failed_with.as_ref().filter(|_| is_known) else {
-        return message.wait(pause);
-    };
-    Step::Finish(Verdict::stalled(Reason::OperationFailed, failure, Next::Meanwhile(pause)))
+    let failure = observed.failed_with.as_ref().filter(|_| is_known)?;
+    let next = Next::Meanwhile(pause);
+    Some(Step::Finish(Verdict::stalled(Reason::OperationFailed, failure, next)))
 }
 
 /// Whether this object deleted the pair so lately that its name may not be free yet (unverified).

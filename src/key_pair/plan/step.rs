@@ -260,6 +260,12 @@ impl Message<'_> {
         Step::Finish(Verdict::wait(self.reason(), self.to_string(), pause))
     }
 
+    /// As [`Self::wait`], while what failed before is repeated, such as writes to Kubernetes.
+    pub(super) fn wait_meanwhile(&self, pause: Duration) -> Step {
+        let verdict = Verdict::wait(self.reason(), self.to_string(), pause);
+        Step::Finish(Verdict { next: Next::Meanwhile(pause), ..verdict })
+    }
+
     /// As [`Self::wait`], with a pause that grows, but not over that time: others decide how long
     /// it takes, and each reconciliation reads Lightsail.
     pub(super) fn wait_longer(&self, longest: Duration) -> Step {

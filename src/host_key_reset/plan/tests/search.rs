@@ -252,10 +252,10 @@ fn a_search_lists_again_in_its_interval_and_when_a_window_ends() {
         let Step::Progress { verdict, .. } = plan(&desired(), &observed) else { panic!("it ends") };
         verdict.next
     };
-    let (interval, timer) = (Next::After(Duration::from_secs(15)), Duration::from_millis(10));
+    let (interval, timer) = (Next::Meanwhile(Duration::from_secs(15)), Duration::from_millis(10));
     assert_eq!(pause(|o| listed(o, NOW)), interval);
     assert_eq!(pause(|o| listed(o, "2026-11-24T12:00:18Z")),
-        Next::After(Duration::from_secs(2) + timer), "no later than a call can be answered");
+        Next::Meanwhile(Duration::from_secs(2) + timer), "no later than a call can be answered");
     assert_eq!(pause(|o| {
         o.search.first_list = Some(time("2026-11-24T12:00:20Z"));
         listed(o, "2026-11-24T12:00:30Z");
@@ -263,9 +263,9 @@ fn a_search_lists_again_in_its_interval_and_when_a_window_ends() {
     assert_eq!(pause(|o| {
         o.search.first_list = Some(time("2026-11-24T12:00:20Z"));
         listed(o, "2026-11-24T12:01:19Z");
-    }), Next::After(Duration::from_secs(1) + timer), "no later than the settle time ends");
+    }), Next::Meanwhile(Duration::from_secs(1) + timer), "no later than the settle time ends");
     assert_eq!(pause(|o| {
         o.search_interval = Duration::from_millis(500);
         listed(o, NOW);
-    }), Next::After(Duration::from_millis(500)));
+    }), Next::Meanwhile(Duration::from_millis(500)));
 }

@@ -324,7 +324,7 @@ fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
         assert!(own_pair(&desired, &observed).is_none(), "it is not recorded");
         verdict.next
     };
-    assert_eq!(pause(false), Next::After(Duration::from_secs(15)));
+    assert_eq!(pause(false), Next::Meanwhile(Duration::from_secs(15)));
     assert_eq!(pause(true), Next::After(Duration::from_millis(200)));
 }
 
