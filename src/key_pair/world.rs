@@ -252,6 +252,8 @@ pub struct Observed {
     pub operation: Lookup<Operation>,
     /// The Windows instances that use the default pair.
     pub windows_instances: Option<Vec<String>>,
+    /// The uid of the Secret that this process created, unless a read has shown whose it is.
+    pub created_secret: Option<String>,
     /// Whether the namespace is being deleted.
     pub namespace_terminating: Option<bool>,
     /// Whether the object was Ready for its present generation, and nobody asks for more.

@@ -111,7 +111,7 @@ async fn get(
     }
 }
 
-/// Creates a Secret with a key.
+/// Creates a Secret with a key. Returns its uid.
 ///
 /// # Errors
 /// [`Error::Conflict`] if there is one of this name by now.
@@ -120,9 +120,8 @@ pub async fn create(
     owner: Owner<'_>,
     spec: &SecretSpec,
     key: &PrivateKey,
-) -> Result<(), Error> {
+) -> Result<String, Error> {
     let mut metadata = metadata(owner, spec, &[], true);
-    metadata["annotations"][CREATED] = json!("true");
     metadata["name"] = json!(spec.name);
     metadata["namespace"] = json!(owner.namespace);
     let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": TYPE,
@@ -130,7 +129,8 @@ pub async fn create(
     let parameters =
         PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let request = request(owner.namespace).create(&parameters, secret.to_string().into_bytes());
-    write(api_server, &spec.name, request).await
+    let created = write(api_server, &spec.name, request).await?;
+    Ok(created.metadata.uid.unwrap_or_default())
 }
 
 /// Puts a key into the Secret that was found, and the labels and annotations that the spec wants.
@@ -173,7 +173,7 @@ async fn patch(
     let parameters =
         PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let request = request(owner.namespace).patch(&found.name, &parameters, &Patch::Merge(change));
-    write(api_server, &found.name, request).await
+    write(api_server, &found.name, request).await.map(drop)
 }
 
 fn other_owners(owner: Owner<'_>, owners: &[OwnerReference]) -> Vec<OwnerReference> {
@@ -201,6 +201,9 @@ fn metadata(
         });
     }
     let mut annotations = json!({ OWNER: owner_annotation(owner.name) });
+    if was_created {
+        annotations[CREATED] = json!("true");
+    }
     if !spec.key_type.is_empty() {
         annotations[KEY_TYPE] = json!(spec.key_type);
     }
@@ -217,10 +220,14 @@ fn built<T>(request: Built<T>) -> Result<http::Request<T>, Error> {
     request.map_err(|error| kube::Error::BuildRequest(error).into())
 }
 
-async fn write(api_server: &ApiServer, name: &str, request: Built<Vec<u8>>) -> Result<(), Error> {
+async fn write(
+    api_server: &ApiServer,
+    name: &str,
+    request: Built<Vec<u8>>,
+) -> Result<Secret, Error> {
     let answer = api_server.write(api_server.client().request_text(built(request)?)).await;
     // Whatever else the Secret of a user holds.
-    parsed(name, answer, Keys::these([])).await.map(drop)
+    parsed(name, answer, Keys::these([])).await
 }
 
 /// The Secret that the API server sent, or why it did not.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use http::Method;
 use kube::Api;
 use kube::api::{
-    ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams,
+    ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
+    PostParams,
 };
 use lightsail_operator::api::conditions::{READY, find};
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair};
@@ -272,4 +273,27 @@ async fn i6_i12_a_write_whose_response_is_lost_is_found_and_its_call_follows() {
     let writes = async |resource, name, expected| bed.writes(resource, name, expected).await;
     assert_eq!(writes("lightsailkeypairs", "fleet", 3).await, 3, "finalizer, intent, result");
     assert_eq!(writes("hostkeyresets", "rotate", 4).await, 4, "intent, mark, result, mark");
+}
+
+/// Something removes what says whose a Secret is, and says nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i3_a_created_secret_that_loses_its_owner_gets_it_again_with_its_key() {
+    let bed = Bed::new("stripped-secret").await;
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
+    let created = proxy.hold(Matcher::new(Method::POST, "/secrets"), Place::BeforeAnswer);
+    let spec = json!({ "type": "Generated", "region": REGION });
+    bed.create::<LightsailKeyPair>("fleet", &spec).await;
+    created.reached().await;
+    let before = bed.secrets().get("fleet").await.unwrap();
+    let strip = json!({ "metadata": { "labels": null, "annotations": null } });
+    let (as_admin, strip) = (PatchParams::default(), Patch::Merge(&strip));
+    bed.secrets().patch("fleet", &as_admin, &strip).await.unwrap();
+    created.release();
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Generated").await;
+    let after = bed.secrets().get("fleet").await.unwrap();
+    assert_eq!(after.data, before.data);
+    assert_eq!(after.metadata.labels, before.metadata.labels);
+    assert_eq!(after.metadata.annotations, before.metadata.annotations);
+    assert_eq!(bed.secrets().list(&ListParams::default()).await.unwrap().items.len(), 1);
 }

@@ -161,10 +161,10 @@ impl Run<'_> {
     ) -> Result<(), Error> {
         let (api_server, owner) = (&self.ctx.api_server, self.owner());
         let written = match found {
-            Some(found) => {
-                secret::replace(api_server, owner, spec, found, key, keep_public_half).await
-            }
-            None => secret::create(api_server, owner, spec, key).await,
+            Some(found) => secret::replace(api_server, owner, spec, found, key, keep_public_half)
+                .await
+                .map(|()| None),
+            None => secret::create(api_server, owner, spec, key).await.map(Some),
         };
         if matches!(written, Err(Error::SecretRejected { .. }))
             && let DesiredPair::Generated { algorithm, .. } = self.desired.pair
@@ -172,7 +172,10 @@ impl Run<'_> {
         {
             self.ctx.key_maker.give_back(&self.at.namespace, algorithm, key);
         }
-        written?;
+        if let Some(created) = written? {
+            self.memory.created_secrets.lock().insert(&self.desired.uid, created.clone());
+            self.observed.created_secret = Some(created);
+        }
         self.observed.done.wrote_secret = true;
         self.read_secret(&spec.name).await
     }
@@ -190,7 +193,7 @@ impl Run<'_> {
         let spec = SecretSpec { name, ..SecretSpec::default() };
         self.observed.done.set_aside =
             match secret::create(&self.ctx.api_server, self.owner(), &spec, key).await {
-                Ok(()) => SetAside::Copied,
+                Ok(_) => SetAside::Copied,
                 Err(Error::Conflict) => SetAside::NameTaken,
                 Err(error) => return Err(error),
             };

@@ -53,6 +53,9 @@ impl Run<'_> {
 
     pub(super) async fn read_secret(&mut self, name: &str) -> Result<(), Error> {
         let found = secret::find(&self.ctx.api_server, self.owner(), name).await?;
+        if found.as_ref().is_some_and(|found| found.is_own) {
+            self.memory.created_secrets.lock().remove(&self.desired.uid);
+        }
         if found.as_ref().is_some_and(|found| found.key.is_some()) {
             self.memory.missing.lock().remove(&self.desired.uid);
             self.observed.key_missing_since = None;

@@ -45,6 +45,9 @@ pub(super) fn usable<'a>(
     if is_of_other_type && !has_this_key {
         return refuse(Message::SecretOfOtherType { secret, needs_key });
     }
+    if let Some(step) = without_owner(observed, spec, found).filter(|_| !has_this_key) {
+        return Err(Box::new(step));
+    }
     if found.is_of_another || (!found.is_own && !has_this_key) {
         // Whoever replaced it on purpose, with another key, has lost its label and annotations.
         let is_recorded = observed.recorded.secret_name.as_ref() == Some(secret);
@@ -70,6 +73,16 @@ fn needs_key(desired: &Desired, observed: &Observed, pair: Option<&KeyPair>) -> 
     let recorded = &observed.recorded;
     let has_pair = pair.is_some() || recorded.arn.is_some() || recorded.intent.is_some();
     has_pair && matches!(desired.pair, DesiredPair::Generated { .. })
+}
+
+/// The step that writes once more whose a Secret is that this process created, and that does not
+/// say so: a policy removes its labels or annotations. Its key is used when it is kept whose it is.
+fn without_owner(observed: &Observed, spec: &SecretSpec, found: &Found) -> Option<Step> {
+    let is_created = observed.created_secret.as_ref() == Some(&found.uid);
+    let is_lost = is_created && !found.is_own && !found.is_of_another && found.rejects.is_none();
+    let key = found.key.clone().filter(|_| is_lost)?;
+    let found = Found { was_created: true, ..found.clone() };
+    Some(write(observed, spec, Some(&found), key))
 }
 
 /// What comes before the status names the Secret that was read, so that this one stays, and the one

@@ -74,6 +74,24 @@ fn a_generated_pair_that_shall_be_there() {
         ("I3: a Secret of somebody else is left alone", |_, o, _| {
             o.secret = Lookup::Found(Found { key: Some(private_key()), ..somebodys_secret() });
         }, "Stalled SecretNotOwned"),
+        ("but one that was created here, and does not say whose it is, is written again",
+         |_, o, key| {
+            o.secret = Lookup::Found(Found { key: Some(key.clone()), ..somebodys_secret() });
+            o.created_secret = Some("s".to_owned());
+        }, "Replace Secret"),
+        ("once in each reconciliation: a policy removes that", |_, o, key| {
+            o.secret = Lookup::Found(Found { key: Some(key.clone()), ..somebodys_secret() });
+            (o.created_secret, o.done.wrote_secret) = (Some("s".to_owned()), true);
+        }, "Stalled SecretRejected"),
+        ("I15: not one that somebody has put in its place", |_, o, key| {
+            o.secret = Lookup::Found(Found { key: Some(key.clone()), ..somebodys_secret() });
+            o.created_secret = Some("another".to_owned());
+        }, "Stalled SecretNotOwned"),
+        ("nor one that another object has taken since", |_, o, key| {
+            o.secret = Lookup::Found(Found { key: Some(key.clone()), is_of_another: true,
+                ..somebodys_secret() });
+            o.created_secret = Some("s".to_owned());
+        }, "Stalled SecretNotOwned"),
         ("what a Secret holds that cannot be read is said, whosever it is", |_, o, _| {
             let rejects = Some(Rejection::Unreadable(InvalidPrivateKey::PuTTY));
             o.secret = Lookup::Found(Found { rejects, ..somebodys_secret() });

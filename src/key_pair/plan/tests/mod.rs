@@ -111,6 +111,7 @@ fn observed() -> Observed {
         secret: Lookup::Unread,
         former_secret: Lookup::Unread,
         key_missing_since: None,
+        created_secret: None,
         copy: Lookup::Unread,
         begun: None,
         operation: Lookup::Unread,
