@@ -48,8 +48,6 @@ pub(super) struct Memory {
     left_at: Mutex<HashMap<Arc<str>, Moment>>,
     /// Objects that go and leave no pair behind.
     without_pair: Mutex<ByUid<()>>,
-    /// The uids of the Secrets that were created for objects, until a read shows whose they are.
-    pub(super) created_secrets: Mutex<ByUid<String>>,
     /// What an object needs and is missing, and since when.
     pub(super) missing: Mutex<ByUid<(Digest<SourceRef>, Moment)>>,
     /// Which pairs of a shared list no object manages.
@@ -203,7 +201,6 @@ impl Memory {
         self.edit(uid, |known| *known = Unrecorded::default());
         self.within_limit.lock().remove(uid);
         self.missing.lock().remove(uid);
-        self.created_secrets.lock().remove(uid);
         self.crowds.lock().leave(uid, Moment::now());
     }
 

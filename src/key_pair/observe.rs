@@ -69,7 +69,7 @@ pub(super) fn observed(
         secret: Lookup::Unread,
         former_secret: Lookup::Unread,
         key_missing_since: None,
-        created_secret: memory.created_secrets.lock().get(&desired.uid).cloned(),
+        created_secret: known.created_secret,
         copy: Lookup::Unread,
         begun,
         operation: Lookup::Unread,

@@ -18,6 +18,8 @@ pub(super) struct Unrecorded {
     pub(super) unanswered: Option<Box<ImportIntent>>,
     /// The operation that it has begun.
     pub(super) begun: Option<Box<Operation>>,
+    /// The uid of the Secret that was created for it, until a read shows whose that is.
+    pub(super) created_secret: Option<String>,
     /// Whether its last import or deletion failed.
     pub(super) has_failed: bool,
     /// Until when a list may not show the default pair that it has downloaded.

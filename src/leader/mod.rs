@@ -95,8 +95,8 @@ async fn stand(
         Err(why) => {
             tracing::error!(
                 lease,
-                "the Lease could not be read for {CERTIFICATES_FAIL_FOR:?}: \
-                {why}; exiting, so that certificates that were replaced are read again"
+                "the Lease cannot be read because of certificates: {why}; exiting, so that \
+                 certificates that were replaced are read again"
             );
             std::process::exit(1)
         }

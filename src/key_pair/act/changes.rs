@@ -173,7 +173,9 @@ impl Run<'_> {
             self.ctx.key_maker.give_back(&self.at.namespace, algorithm, key);
         }
         if let Some(created) = written? {
-            self.memory.created_secrets.lock().insert(&self.desired.uid, created.clone());
+            self.memory.edit(&self.desired.uid, |known| {
+                known.created_secret = Some(created.clone());
+            });
             self.observed.created_secret = Some(created);
         }
         self.observed.done.wrote_secret = true;

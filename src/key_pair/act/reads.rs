@@ -54,7 +54,7 @@ impl Run<'_> {
     pub(super) async fn read_secret(&mut self, name: &str) -> Result<(), Error> {
         let found = secret::find(&self.ctx.api_server, self.owner(), name).await?;
         if found.as_ref().is_some_and(|found| found.is_own) {
-            self.memory.created_secrets.lock().remove(&self.desired.uid);
+            self.memory.edit(&self.desired.uid, |known| known.created_secret = None);
         }
         if found.as_ref().is_some_and(|found| found.key.is_some()) {
             self.memory.missing.lock().remove(&self.desired.uid);
