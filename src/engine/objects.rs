@@ -159,8 +159,9 @@ async fn put_status<K: Reconciled>(
 ) -> Result<Served<K>, Error> {
     let name = metadata.name.clone().unwrap_or_default();
     // No two objects of a name have the same version, so that tells their UIDs apart too.
+    let version = &metadata.resource_version;
     let patch = json!([
-        { "op": "replace", "path": "/metadata/resourceVersion", "value": metadata.resource_version },
+        { "op": "replace", "path": "/metadata/resourceVersion", "value": version },
         { "op": "add", "path": "/status", "value": status },
     ]);
     let patch = serde_json::from_value(patch).map_err(kube::Error::SerdeError)?;

@@ -493,7 +493,8 @@ impl fmt::Display for Message<'_> {
                 match why {
                     Rejection::Unreadable(_) if *needs_key => to.write_str(
                         "; put the key pair's private key into that entry, or copy it to a Secret \
-                         with another name first, and then set secret.name in the spec to that name",
+                         with another name first, and then set secret.name in the spec to that \
+                         name",
                     ),
                     Rejection::Unreadable(_) => {
                         to.write_str("; set secret.name in the spec to an unused name")

@@ -235,7 +235,7 @@ async fn a_status_is_written_where_policies_read_and_change_the_whole_object() {
     bed.create::<LightsailKeyPair>("bare", &spec).await;
     let labels = json!({ "a": "b" });
     let object =
-        json!({ "metadata": { "name": "labelled", "labels": labels }, "spec": spec.clone() });
+        json!({ "metadata": { "name": "marked", "labels": labels }, "spec": spec.clone() });
     let pairs = bed.api::<LightsailKeyPair>();
     pairs.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
     let touch = Patch::Merge(json!({ "status": { "observedGeneration": 0 } }));
@@ -244,7 +244,7 @@ async fn a_status_is_written_where_policies_read_and_change_the_whole_object() {
     })
     .await;
     let _operator = bed.start().await;
-    bed.wait_ready::<LightsailKeyPair>("labelled", "Imported").await;
+    bed.wait_ready::<LightsailKeyPair>("marked", "Imported").await;
     for api in made {
         api.delete(&name, &DeleteParams::default()).await.unwrap();
     }

@@ -202,8 +202,8 @@ pub fn may_be_gone(failure: Option<&Error>) -> bool {
     !matches!(failure, None | Some(Error::NotKept(_)))
 }
 
-/// Whether an object that is gone leaves a pair behind that it imported, or may have imported. If it
-/// may have moved to another operator, that one ends it.
+/// Whether an object that is gone leaves a pair behind that it imported, or may have imported. If
+/// it may have moved to another operator, that one ends it.
 #[must_use]
 pub fn is_left_behind(desired: &Desired, observed: &Observed, may_move: bool) -> bool {
     let has_intent = observed.recorded.intent.is_some() && observed.recorded.arn.is_none();

@@ -143,7 +143,8 @@ pub(super) fn await_outcome(observed: &Observed, message: &Message<'_>, pause: D
     still_failed(observed, pause).unwrap_or_else(|| message.wait(pause))
 }
 
-/// What an object keeps saying whose last attempt failed, while it waits for what comes of the next.
+/// What an object keeps saying whose last attempt failed, while it waits for what comes of the
+/// next.
 pub(super) fn still_failed(observed: &Observed, pause: Duration) -> Option<Step> {
     // What a process before this one has seen is known only for as long as its calls may matter.
     let is_known = observed.has_failed || observed.predecessors_may_act > observed.now;

@@ -467,6 +467,11 @@ fn whoever_asks_waits_for_no_pause_once() {
     assert_eq!(session.next(&region, clocks.at(2)), Step::Fail(error("down")), "the pause is back");
 }
 
+fn renewed(session: &mut Kept, outcome: &Result<Open>, now: Now) {
+    let before = session.in_force().unwrap().clone();
+    session.renewed(&before, outcome, Cause::Clock, now);
+}
+
 #[test]
 fn whoever_asks_hears_what_is_kept_for_people_to_change_now() {
     type Change = fn(&mut Kept, Now);
@@ -481,36 +486,32 @@ fn whoever_asks_hears_what_is_kept_for_people_to_change_now() {
         session.ask();
         session
     };
-    fn renewed(session: &mut Kept, outcome: Result<Open>, now: Now) {
-        let before = session.in_force().unwrap().clone();
-        session.renewed(&before, &outcome, Cause::Clock, now);
-    }
     for (name, change, second, is_due, unanswered) in [
         ("asked", (|_, _| {}) as Change, 1, true, None),
         ("the same key", |session, now| {
             let same = session.in_force().unwrap().clone();
-            renewed(session, Ok(same), now);
+            renewed(session, &Ok(same), now);
         }, 600, true, None),
         ("the same key, a moment ago", |session, now| {
             let same = session.in_force().unwrap().clone();
-            renewed(session, Ok(same), now);
+            renewed(session, &Ok(same), now);
         }, 200, false, None),
         ("another one", |session, now| {
             let term = Term::read_again(now.instant, Duration::from_mins(5));
             let other = Opened { term, ..opened("second", 1, None) };
             session.put(other.clone());
-            renewed(session, Ok(other), now);
+            renewed(session, &Ok(other), now);
         }, 200, false, None),
-        ("its owner is unknown", |session, now| renewed(session, Err(error("down")), now), 2,
+        ("its owner is unknown", |session, now| renewed(session, &Err(error("down")), now), 2,
          false, Some("down")),
-        ("and the pause is over", |session, now| renewed(session, Err(error("down")), now), 3,
+        ("and the pause is over", |session, now| renewed(session, &Err(error("down")), now), 3,
          true, Some("down")),
         ("somebody asks again", |session, now| {
-            renewed(session, Err(error("down")), now);
+            renewed(session, &Err(error("down")), now);
             session.ask();
         }, 2, true, Some("down")),
         ("the key is gone", |session, now| {
-            renewed(session, Err(Error::new(ErrorKind::BadCredentials, "Code", "gone")), now);
+            renewed(session, &Err(Error::new(ErrorKind::BadCredentials, "Code", "gone")), now);
             assert!(session.good(now.time).is_none());
         }, 600, false, None),
     ] {

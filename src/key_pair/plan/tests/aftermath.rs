@@ -15,10 +15,11 @@ fn what_is_kept_of_an_object_follows_from_its_record() {
         ("its pair is on record", true, false, Reason::Imported, [true, false, false]),
         ("and an intent still is", true, true, Reason::Imported, [true, false, false]),
     ] {
+        let shown = Conditions::new(&[], 1, time(NOW));
         let status = LightsailKeyPairStatus {
             arn: has_pair.then(|| "arn".to_owned()),
             import_intent: has_intent.then(ImportIntent::default),
-            conditions: Conditions::new(&[], 1, time(NOW)).with(READY, "False", shows, "").into_list(),
+            conditions: shown.with(READY, "False", shows, "").into_list(),
             ..LightsailKeyPairStatus::default()
         };
         let [keeps_within_limit, keeps_import, keeps_failure] = expected;
