@@ -92,7 +92,7 @@ impl ApiServer {
     }
 
     /// Sends an Event, for which nobody waits: an API server may keep Events apart, and hang only
-    /// there. A refusal is no error, because a namespace that is being deleted takes no new objects.
+    /// there. A refusal is no error: a namespace that is being deleted takes no new objects.
     pub(crate) fn send_event(&self, namespace: &str, event: Event) {
         let share = self.events_of.enter(namespace);
         if share.count() > MOST_EVENTS {

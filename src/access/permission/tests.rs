@@ -216,7 +216,9 @@ fn a_selector_that_kubernetes_would_refuse_selects_no_namespace() {
         let account = with(account(), "/allowedNamespaces", by_label);
         refuse(&account, &ask("any", labels, &region)) != Some(Refusal::Namespace)
     };
-    let of = |key: &str, operator: &str, values: Value| json!({ "key": key, "operator": operator, "values": values });
+    let of = |key: &str, operator: &str, values: Value| -> Value {
+        json!({ "key": key, "operator": operator, "values": values })
+    };
     let long = "a".repeat(64);
     for (name, labels, wrong) in [
         ("values for Exists", &team, of("team", "Exists", json!(["a"]))),
