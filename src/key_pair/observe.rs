@@ -43,8 +43,6 @@ pub(super) fn observed(
         Sent { until, accepted: false }
     };
     let known = memory.unrecorded(&desired.uid);
-    let on_record = object.status.as_ref().and_then(|status| status.import_intent.as_ref());
-    let import = known.import_under(on_record);
     let begun = known.begun.map(|operation| *operation);
     let recorded = record::recorded_and_begun(object, begun.as_ref());
     // A release asks nobody whose the credentials are.
@@ -53,7 +51,7 @@ pub(super) fn observed(
         .as_ref()
         .map_or((None, None), |account| unanswered(clocks, memory, desired, account));
     let predecessors_may_act = Moment::now() + window.saturating_sub(ctx.leads_for());
-    let sent = match import {
+    let sent = match known.import {
         ImportCall::Unknown => Some(sent_before()),
         ImportCall::NotSent => None,
         ImportCall::Sent(sent) => Some(sent),

@@ -1,7 +1,6 @@
 //! What the calls of objects have come to, until the status of each shows it.
 
 use crate::api::Operation;
-use crate::api::key_pair::ImportIntent;
 use crate::clock::Moment;
 use crate::engine::tables::ByUid;
 
@@ -14,8 +13,6 @@ const MOST_BEGUN: usize = 4_096;
 pub(super) struct Unrecorded {
     /// The import under its intent.
     pub(super) import: ImportCall,
-    /// The intent that was written last, if that was not answered. Nothing was sent under it.
-    pub(super) unanswered: Option<Box<ImportIntent>>,
     /// The operation that it has begun.
     pub(super) begun: Option<Box<Operation>>,
     /// The uid of the Secret that was created for it, until a read shows whose that is.
@@ -45,19 +42,6 @@ pub(super) struct Sent {
     pub(super) until: Moment,
     /// Lightsail said that it does.
     pub(super) accepted: bool,
-}
-
-impl Unrecorded {
-    /// What is known of the import under the intent on record. One without a date may be an older
-    /// one that says the same.
-    pub(super) fn import_under(&self, on_record: Option<&ImportIntent>) -> ImportCall {
-        let on_record = on_record.filter(|intent| intent.date.is_some());
-        if on_record.is_some() && on_record == self.unanswered.as_deref() {
-            ImportCall::NotSent
-        } else {
-            self.import
-        }
-    }
 }
 
 impl From<Option<Sent>> for ImportCall {
@@ -101,35 +85,6 @@ mod tests {
 
     fn operation(id: Option<usize>) -> Box<Operation> {
         Box::new(Operation { id: id.map(|id| id.to_string()), ..Operation::default() })
-    }
-
-    #[test]
-    fn i12_nothing_was_sent_under_an_intent_whose_write_was_not_answered() {
-        let intent = |date: &str| {
-            let date = Some(date.to_owned()).filter(|date| !date.is_empty());
-            ImportIntent { date, ..ImportIntent::default() }
-        };
-        let sent = ImportCall::Sent(Sent { until: Moment::now(), accepted: false });
-        for (name, before, unanswered, on_record, expected) in [
-            ("it is on record", ImportCall::Unknown, Some("2"), Some("2"), ImportCall::NotSent),
-            ("so the one before is not", sent, Some("2"), Some("2"), ImportCall::NotSent),
-            ("the one before still is", sent, Some("2"), Some("1"), sent),
-            (
-                "another process wrote its own",
-                ImportCall::Unknown,
-                Some("2"),
-                Some("3"),
-                ImportCall::Unknown,
-            ),
-            ("nothing tells them apart", sent, Some(""), Some(""), sent),
-            ("none is on record", sent, Some("2"), None, sent),
-            ("each was answered", sent, None, Some("1"), sent),
-        ] {
-            let unanswered = unanswered.map(|date| Box::new(intent(date)));
-            let known = Unrecorded { import: before, unanswered, ..Unrecorded::default() };
-            let on_record = on_record.map(intent);
-            assert_eq!(known.import_under(on_record.as_ref()), expected, "{name}");
-        }
     }
 
     #[test]

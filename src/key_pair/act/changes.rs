@@ -25,12 +25,11 @@ impl Run<'_> {
         let date = self.lightsail().clock();
         let status = status::intending(&self.object, &self.desired, &self.observed, key, date);
         // If the write is not answered, the new intent may be on record all the same, and nothing
-        // was sent under that one.
+        // was accepted under that one.
         self.memory.edit(&self.desired.uid, |known| {
             if let ImportCall::Sent(sent) = &mut known.import {
                 sent.accepted = false;
             }
-            known.unanswered = status.import_intent.clone().map(Box::new);
         });
         self.record(&status).await?;
         self.note_sent(None);
@@ -67,9 +66,7 @@ impl Run<'_> {
     }
 
     pub(super) fn note_sent(&mut self, sent: Option<Sent>) {
-        self.memory.edit(&self.desired.uid, |known| {
-            (known.import, known.unanswered) = (sent.into(), None);
-        });
+        self.memory.edit(&self.desired.uid, |known| known.import = sent.into());
         self.observed.sent = sent.map(|sent| observe::import_sent(&self.clocks, sent));
     }
 

@@ -46,7 +46,7 @@ impl Run<'_> {
             known.begun = None;
             known.has_failed &= aftermath.keeps_failure;
             if !aftermath.keeps_import {
-                (known.import, known.unanswered) = (ImportCall::Unknown, None);
+                known.import = ImportCall::Unknown;
             }
         });
         if !aftermath.keeps_within_limit {

@@ -98,16 +98,14 @@ impl At<'_> {
             let uid = self.run().object.uid;
             self.state.forget_window(uid);
         }
-        if is_intent {
-            // Who wrote the intent that is on record knows that nothing was sent under it, also if
-            // the write was not answered.
-            self.run().intent_written = true;
-            self.note_sent(Sent::No);
-        }
         if fate == Fate::LostAfter {
             return Some(Then::End);
         }
         self.run().finalizer_new |= is_finalizer;
+        if is_intent {
+            self.run().intent_written = true;
+            self.note_sent(Sent::No);
+        }
         Some(Then::GoOn)
     }
 
