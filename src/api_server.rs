@@ -42,9 +42,13 @@ const LARGE_OF_NAMESPACE: usize = 2;
 
 /// This many Events of a namespace wait to be sent; no more are sent meanwhile.
 const MOST_EVENTS: usize = 100;
-/// They are sent one after the other, so a hanging one leaves room for the other requests of the
-/// namespace. It may take this long.
+/// This many are sent at the same time: hanging ones leave room for the other requests of the
+/// namespace.
+const EVENTS_OF_NAMESPACE: usize = 2;
+/// How long an Event may take.
 const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a reconciliation waits for its Event.
+const EVENT_WAIT: Duration = Duration::from_secs(1);
 
 impl ApiServer {
     /// `write_timeout` is how long a write may take.
@@ -52,7 +56,7 @@ impl ApiServer {
     pub fn new(client: Client, lease: HeldLease, write_timeout: Duration) -> Self {
         let large = Arc::new(Semaphore::new(LARGE));
         let large_of = ApiShares::new(LARGE_OF_NAMESPACE);
-        let events_of = ApiShares::new(1);
+        let events_of = ApiShares::new(EVENTS_OF_NAMESPACE);
         Self { client, lease, write_timeout, large, large_of, events_of }
     }
 
@@ -91,15 +95,18 @@ impl ApiServer {
         take(self.read(request).await).await
     }
 
-    /// Sends an Event, for which nobody waits: an API server may keep Events apart, and hang only
-    /// there. A refusal is no error: a namespace that is being deleted takes no new objects.
-    pub(crate) fn send_event(&self, namespace: &str, event: Event) {
-        let share = self.events_of.enter(namespace);
+    /// Sends an Event of an object in this namespace, or in none. Nobody waits long for it: an API
+    /// server may keep Events apart, and hang only there. A refusal is no error: a namespace that is
+    /// being deleted takes no new objects.
+    pub(crate) async fn send_event(&self, namespace: Option<&str>, event: Event) {
+        // Whoever may create objects in `default` holds up no Event of an object in no namespace.
+        let share = self.events_of.enter(namespace.unwrap_or_default());
         if share.count() > MOST_EVENTS {
             tracing::debug!("an Event was not sent, because too many others wait");
             return;
         }
-        let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
+        let to = event.metadata.namespace.as_deref().unwrap_or_default();
+        let api: Api<Event> = Api::namespaced(self.client.clone(), to);
         let send = async move {
             let _place = share.place().await;
             let parameters = PostParams::default();
@@ -107,7 +114,9 @@ impl ApiServer {
                 tracing::debug!(%error, "an Event was not written");
             }
         };
-        tokio::spawn(send.in_current_span());
+        let sent = tokio::spawn(send.in_current_span());
+        // It goes on after that.
+        let _ = tokio::time::timeout(EVENT_WAIT, sent).await;
     }
 
     /// Sends a write, if the Lease outlives its timeout.

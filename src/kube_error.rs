@@ -8,6 +8,7 @@ use kube::Resource;
 use kube::client::AuthError;
 use kube::core::response::reason;
 use kube::core::{ObjectList, Status};
+use rustls::AlertDescription;
 
 /// The reason that Kubernetes' client gives to an answer that is an error, but no Status. The
 /// message is then the whole body.
@@ -103,11 +104,23 @@ fn innermost<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'st
 #[must_use]
 pub fn is_of_certificates(error: &kube::Error) -> bool {
     let kube::Error::Service(error) = error else { return is_status(error, 401) };
-    matches!(
-        innermost(&**error).downcast_ref(),
-        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_))
-    )
+    match innermost(&**error).downcast_ref() {
+        Some(rustls::Error::InvalidCertificate(_)) => true,
+        Some(rustls::Error::AlertReceived(alert)) => OF_CERTIFICATES.contains(alert),
+        Some(_) | None => false,
+    }
 }
+
+/// What a server says of a client's certificate (RFC 8446 section 6.2).
+const OF_CERTIFICATES: [AlertDescription; 7] = [
+    AlertDescription::BadCertificate,
+    AlertDescription::UnsupportedCertificate,
+    AlertDescription::CertificateRevoked,
+    AlertDescription::CertificateExpired,
+    AlertDescription::CertificateUnknown,
+    AlertDescription::UnknownCA,
+    AlertDescription::CertificateRequired,
+];
 
 /// Whether the API server will say the same until somebody changes something.
 #[must_use]
@@ -242,12 +255,17 @@ mod tests {
 
     #[tokio::test]
     async fn certificates_that_were_replaced_are_told_from_an_outage() {
-        use rustls::{AlertDescription, Error};
+        use rustls::Error;
         let service = |error: Error| kube::Error::Service(Box::new(io::Error::other(error)));
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         for (name, error, expected) in [
             ("another CA", untrusted().await, true),
             ("ours", service(Error::AlertReceived(AlertDescription::CertificateExpired)), true),
+            (
+                "it has a fault",
+                service(Error::AlertReceived(AlertDescription::InternalError)),
+                false,
+            ),
             ("it does not know us", answer("Unauthorized", "Unauthorized", 401), true),
             ("it does not speak TLS", service(Error::HandshakeNotComplete), false),
             ("it is down", kube::Error::Service(Box::new(refused)), false),

@@ -21,7 +21,8 @@ use crate::lightsail::{Origin, Role, Route, Sessions};
 const CHANGES: usize = 1_024;
 
 /// Who replaces the only account deletes it first. Until it has been gone this long, objects still
-/// need one: the operator's own credentials are not for all of them.
+/// need one: the operator's own credentials are not for all of them. A process that starts meanwhile
+/// does not know that there was one.
 const REPLACED_WITHIN: Duration = Duration::from_secs(30);
 
 /// What CloudTrail calls the session of a role that is not for one namespace.
@@ -369,6 +370,22 @@ mod tests {
 
     use super::*;
     use crate::access::tests::{account, used};
+
+    #[test]
+    fn the_own_credentials_wait_until_the_last_account_has_been_gone_for_a_while() {
+        let (start, mut state) = (Moment::now(), State::default());
+        let needs =
+            |state: &State, seconds| state.needs_account(start + Duration::from_secs(seconds));
+        assert!(!needs(&state, 0), "there never was one");
+        state.accounts.insert("only".into(), Seen::Unreadable);
+        assert!(needs(&state, 1));
+        state.accounts.clear();
+        state.none_since = Some(start + Duration::from_secs(10));
+        assert!(needs(&state, 10) && needs(&state, 39));
+        assert!(!needs(&state, 40));
+        state.accounts.insert("only".into(), Seen::Unreadable);
+        assert!(needs(&state, 41), "it is there again");
+    }
 
     #[test]
     fn a_grant_is_the_same_while_its_account_is() {

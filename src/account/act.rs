@@ -145,7 +145,7 @@ impl<'a> Run<'a> {
         }
         if verdict.is_news(&before.conditions) {
             let (severity, reason) = (verdict.severity(), verdict.reason);
-            objects::publish_event(self.ctx, &self.object, severity, reason, NOTE);
+            objects::publish_event(self.ctx, &self.object, severity, reason, NOTE).await;
         }
         Ok(Action::shows(verdict.reason, verdict.next))
     }

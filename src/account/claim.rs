@@ -4,9 +4,10 @@ use kube::ResourceExt;
 
 use crate::api::LightsailAccount;
 use crate::api::conditions::{READY, is_true};
+use crate::digest::Digest;
 use crate::engine::rows::{Claim, ClaimKey, Row, Shown};
 use crate::engine::trigger::Trigger;
-use crate::ids::lane;
+use crate::ids::{Arn, lane};
 
 /// Accounts claim nothing that others could claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ impl Claim for NoClaim {
         match *self {}
     }
 
-    fn collides(&self, _: &Self) -> bool {
+    fn held(&self) -> Option<Digest<Arn>> {
         match *self {}
     }
 }

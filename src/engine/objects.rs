@@ -254,7 +254,7 @@ pub(crate) async fn delete<K: Reconciled>(api_server: &ApiServer, object: &K) ->
 }
 
 /// Sends an Event of an object, unless it had too many.
-pub(crate) fn publish_event<K: Reconciled>(
+pub(crate) async fn publish_event<K: Reconciled>(
     ctx: &Context,
     object: &K,
     severity: Severity,
@@ -265,13 +265,12 @@ pub(crate) fn publish_event<K: Reconciled>(
         return;
     }
     let (namespace, name) = (object.namespace(), object.name_any());
-    // As Kubernetes does for cluster-scoped objects.
-    let namespace = namespace.unwrap_or_else(|| "default".to_owned());
     let now = Timestamp::now();
     let event = Event {
         metadata: ObjectMeta {
             name: Some(event_name(&name, now)),
-            namespace: Some(namespace.clone()),
+            // As Kubernetes does for objects in no namespace.
+            namespace: Some(namespace.clone().unwrap_or_else(|| "default".to_owned())),
             ..ObjectMeta::default()
         },
         action: Some("Reconcile".to_owned()),
@@ -284,7 +283,7 @@ pub(crate) fn publish_event<K: Reconciled>(
         type_: Some(format!("{severity:?}")),
         ..Event::default()
     };
-    ctx.api_server.send_event(&namespace, event);
+    ctx.api_server.send_event(namespace.as_deref(), event).await;
 }
 
 /// As client-go names Events: unique for an object by the time in nanoseconds. A name that leaves

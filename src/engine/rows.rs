@@ -106,8 +106,8 @@ pub trait Claim {
     /// Whether it asks for a reconciliation, after that.
     fn asks(&self, before: &Self) -> bool;
 
-    /// Whether both have what only one may have.
-    fn collides(&self, other: &Self) -> bool;
+    /// What only one may have, if it has that.
+    fn held(&self) -> Option<Digest<Arn>>;
 }
 
 /// A namespace has its first object in a lane, or none any more.
@@ -210,15 +210,16 @@ impl<C: Claim> Rows<C> {
         due
     }
 
-    /// The objects with which one collides now, and did not before; if there are any, it is one of
-    /// them.
+    /// The objects that have what one has now, and did not have before, although only one may; if
+    /// there are any, it is one of them.
     fn collides(&self, at: &ObjectRef, row: &Row<C>, before: Option<&Row<C>>) -> Vec<ObjectRef> {
-        let Some(claim) = &row.claim else { return Vec::new() };
-        let before = before.and_then(|before| before.claim.as_ref());
-        let is_new = |other: &C| {
-            claim.collides(other) && before.is_none_or(|before| !before.collides(other))
-        };
-        let others = self.rivals(at, claim.key()).filter(|rival| is_new(rival.claim));
+        let held = |row: &Row<C>| row.claim.as_ref().and_then(Claim::held);
+        let Some((now, claim)) = held(row).zip(row.claim.as_ref()) else { return Vec::new() };
+        // Whoever may create objects can let thousands claim the same, but none of these has it.
+        if before.and_then(held) == Some(now) {
+            return Vec::new();
+        }
+        let others = self.rivals(at, claim.key()).filter(|rival| held(rival.row) == Some(now));
         let others: Vec<_> = others.map(|rival| rival.at.clone()).collect();
         let own = (!others.is_empty()).then(|| at.clone());
         others.into_iter().chain(own).collect()

@@ -358,7 +358,7 @@ pub async fn run_in_span(
             }
             // If the watch shows that too, the object does not come back.
             Err(Error::Gone) => {
-                if item.failures.failed == MANY_FAILURES {
+                if item.failures.failed >= MANY_FAILURES {
                     tracing::warn!("the API server does not find the object that its watch shows");
                 }
                 Action { next: Next::Backoff, outcome: Outcome::Gone }

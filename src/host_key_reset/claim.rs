@@ -11,7 +11,7 @@ use crate::api::{HostKeyReset, Reason};
 use crate::digest::Digest;
 use crate::engine::rows::{Claim, ClaimKey, Rival, Row, Shown, claim_key};
 use crate::engine::trigger::Trigger;
-use crate::ids::{AccountId, Region, lane, lane_parts};
+use crate::ids::{AccountId, Arn, Region, lane, lane_parts};
 
 /// An object's place in the line for its instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,8 +124,8 @@ impl Claim for ResetClaim {
     }
 
     // They take turns.
-    fn collides(&self, _: &Self) -> bool {
-        false
+    fn held(&self) -> Option<Digest<Arn>> {
+        None
     }
 }
 

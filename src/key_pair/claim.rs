@@ -115,8 +115,8 @@ impl Claim for PairClaim {
 
     // Two that may act at the same moment, such as when their account appears, may both record the
     // pair.
-    fn collides(&self, other: &Self) -> bool {
-        self.arn.is_some() && self.arn == other.arn
+    fn held(&self) -> Option<Digest<Arn>> {
+        self.arn
     }
 }
 

@@ -95,8 +95,8 @@ async fn stand(
         Err(why) => {
             tracing::error!(
                 lease,
-                "the Lease cannot be read because of certificates: {why}; exiting, so that \
-                 certificates that were replaced are read again"
+                "the Lease cannot be read because of certificates or credentials: {why}; exiting, \
+                 so that those that were replaced are read again"
             );
             std::process::exit(1)
         }
@@ -128,7 +128,9 @@ async fn acquire(election: &mut Election, times: Times) -> Result<Moment, String
             Ok(Ok(None)) => certificates = Certificates::default(),
             Ok(Err(error)) => {
                 let why = without_content(&error);
-                if is_of_certificates(&error) && certificates.fail(Moment::now()) {
+                if !is_of_certificates(&error) {
+                    certificates = Certificates::default();
+                } else if certificates.fail(Moment::now()) {
                     return Err(why);
                 }
                 complain(&mut said, why);

@@ -34,8 +34,8 @@ impl Claim for Wanted {
     fn asks(&self, before: &Self) -> bool {
         self.name == "asks" && before.name != "asks"
     }
-    fn collides(&self, other: &Self) -> bool {
-        self.name == "held" && self.rank == other.rank
+    fn held(&self) -> Option<Digest<Arn>> {
+        self.rank.filter(|_| self.name == "held").map(|rank| Digest::of(rank.to_string()))
     }
 }
 

@@ -115,7 +115,7 @@ impl<'a> Run<'a> {
             }
             Step::ReportForeignMark => {
                 let note = Message::MarkIgnored;
-                self.publish_event(Severity::Normal, note.reason(), &note.to_string());
+                self.publish_event(Severity::Normal, note.reason(), &note.to_string()).await;
                 self.observed.foreign_mark_reported = true;
             }
             Step::TakeTurn => self.take_turn(),
@@ -181,7 +181,7 @@ impl<'a> Run<'a> {
                 let news = status::news_of_keeping(&self.observed.status, &status, tracked_by);
                 self.write(status).await?;
                 if let Some(note) = news {
-                    self.publish_event(Severity::Warning, Reason::TTLIgnored, &note);
+                    self.publish_event(Severity::Warning, Reason::TTLIgnored, &note).await;
                 }
                 return Ok(Some(Action { next, outcome: Outcome::Unchanged }));
             }

@@ -35,12 +35,12 @@ impl Run<'_> {
             "the reset is over: {message}",
             message = end.message
         );
-        self.publish_event(end.severity(), end.reason, &note);
+        self.publish_event(end.severity(), end.reason, &note).await;
         Ok(())
     }
 
-    pub(super) fn publish_event(&self, severity: Severity, reason: Reason, note: &str) {
-        objects::publish_event(self.ctx, &self.object, severity, reason, note);
+    pub(super) async fn publish_event(&self, severity: Severity, reason: Reason, note: &str) {
+        objects::publish_event(self.ctx, &self.object, severity, reason, note).await;
     }
 
     /// Publishes this verdict about a reconciliation that could not be finished. Where the API
@@ -53,7 +53,7 @@ impl Run<'_> {
         let step = plan::unfinished(&self.desired, &self.observed, verdict.clone());
         let written = self.act(step).await;
         if is_news && objects::is_refused(&written) {
-            self.publish_event(verdict.severity(), verdict.reason, &verdict.message);
+            self.publish_event(verdict.severity(), verdict.reason, &verdict.message).await;
         }
         written
     }
@@ -65,7 +65,7 @@ impl Run<'_> {
         let is_news = record::message(&status) != record::message(&before);
         self.write(status).await?;
         if is_news {
-            self.publish_event(Severity::Warning, verdict.reason, &verdict.message);
+            self.publish_event(Severity::Warning, verdict.reason, &verdict.message).await;
         }
         Ok(Action::shows(verdict.reason, verdict.next))
     }
@@ -75,7 +75,7 @@ impl Run<'_> {
         let before = self.object.status.clone().unwrap_or_default().conditions;
         self.write(status::waiting(&self.object, &self.observed, &verdict)).await?;
         if verdict.is_news(&before) {
-            self.publish_event(verdict.severity(), verdict.reason, &verdict.message);
+            self.publish_event(verdict.severity(), verdict.reason, &verdict.message).await;
         }
         Ok(Action::shows(verdict.reason, verdict.next))
     }

@@ -30,16 +30,15 @@ pub struct Aftermath {
 }
 
 /// What is kept of the reset. Of an object that is gone, nothing is kept; of one that is over, only
-/// its row.
+/// its row. That a write finds none proves nothing: the object may be there all the same.
 #[must_use]
 pub fn aftermath(ended: Ended<'_>) -> Aftermath {
-    let is_gone = matches!(ended.failure, Some(Error::Gone)) || !ended.is_watched;
     let is_over = ended.status.is_some_and(HostKeyResetStatus::is_over);
     let is_open = !is_over && ended.status.is_some_and(|status| status.attempts > 0);
     // Another object may have its name by now.
-    let keeps_start = ended.has_uid && !is_gone && !is_over;
+    let keeps_start = ended.has_uid && ended.is_watched && !is_over;
     let has_failed = keeps_start && !is_open && ended.failure.is_some_and(has_surely_failed);
-    Aftermath { keeps_call: is_open && !is_gone, keeps_start, has_failed }
+    Aftermath { keeps_call: is_open && ended.is_watched, keeps_start, has_failed }
 }
 
 /// What a published failure counts as: it is still a failure.

@@ -244,7 +244,7 @@ impl<'a> Run<'a> {
                 // Another tool's finalizer may keep the object.
                 self.memory.note_left(&self.at.namespace, uid, leaves_pair);
                 objects::remove_finalizer(api_server, &self.object, FINALIZER).await?;
-                self.publish_event(Severity::Normal, reason, &message);
+                self.publish_event(Severity::Normal, reason, &message).await;
                 if abandons {
                     self.ctx.metrics.abandoned();
                 }
@@ -255,7 +255,7 @@ impl<'a> Run<'a> {
                 tracing::warn!(%reason, "an object vanished despite its finalizer: \
                                          {message}");
                 self.ctx.metrics.vanished_ended("LightsailKeyPair", &reason.to_string());
-                self.publish_event(Severity::Warning, reason, &message);
+                self.publish_event(Severity::Warning, reason, &message).await;
                 self.memory.forget(&self.desired.uid);
                 return Ok(Some(Action::gone()));
             }

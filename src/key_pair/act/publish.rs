@@ -10,8 +10,8 @@ use crate::key_pair::unrecorded::ImportCall;
 use crate::key_pair::{plan, status};
 
 impl Run<'_> {
-    pub(super) fn publish_event(&self, severity: Severity, reason: Reason, note: &str) {
-        objects::publish_event(self.ctx, &self.object, severity, reason, note);
+    pub(super) async fn publish_event(&self, severity: Severity, reason: Reason, note: &str) {
+        objects::publish_event(self.ctx, &self.object, severity, reason, note).await;
     }
 
     /// Publishes this verdict alone, about a reconciliation that could not be finished. Where the
@@ -27,7 +27,7 @@ impl Run<'_> {
             let written = objects::write_status(api_server, &self.object, &status).await;
             let is_told = written.is_ok() || objects::is_refused(&written);
             if is_told && verdict.is_news(&before.conditions) {
-                self.publish_event(verdict.severity(), verdict.reason, &verdict.message);
+                self.publish_event(verdict.severity(), verdict.reason, &verdict.message).await;
             }
             written?;
         }
@@ -57,7 +57,7 @@ impl Run<'_> {
             self.ctx.metrics.became_ready("LightsailKeyPair", seconds);
         }
         if verdict.is_news(&before.conditions) {
-            self.publish_event(verdict.severity(), verdict.reason, &verdict.message);
+            self.publish_event(verdict.severity(), verdict.reason, &verdict.message).await;
         }
         self.memory.crowds.lock().leave(&self.desired.uid, Moment::now());
         Ok(Action::shows(verdict.reason, verdict.next))

@@ -39,7 +39,7 @@ fn nothing_is_kept_of_what_is_over_or_gone() {
         ("it is over, and its mark cannot be written", Some(&over), there, Some(&conflict),
          nothing),
         ("the watch says that it is gone", Some(&open), gone, None, nothing),
-        ("the API server says so first", Some(&open), there, Some(&vanished), nothing),
+        ("a write does not find it", Some(&open), there, Some(&vanished), kept(true, true, false)),
         ("another object has its name", Some(&waits), replaced, Some(&conflict), nothing),
         ("what is known of a call counts for that uid only", Some(&open), replaced, None,
          kept(true, false, false)),
