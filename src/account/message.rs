@@ -11,6 +11,7 @@ use crate::lightsail::role;
 pub enum Message<'a> {
     Identified { caller: &'a str },
     InUse { users: usize },
+    InvalidSelector,
 }
 
 impl Message<'_> {
@@ -20,6 +21,7 @@ impl Message<'_> {
         match self {
             Self::Identified { .. } => Reason::Identified,
             Self::InUse { .. } => Reason::AccountInUse,
+            Self::InvalidSelector => Reason::UnsupportedObject,
         }
     }
 }
@@ -39,6 +41,11 @@ impl fmt::Display for Message<'_> {
                 to,
                 "this LightsailAccount is being deleted, but {users} objects that have used it \
                  still refer to it; the operator removes it once they are deleted"
+            ),
+            Self::InvalidSelector => to.write_str(
+                "spec.allowedNamespaces.selector selects no namespace, because Kubernetes would \
+                 refuse it; use keys and values that labels can have, give In and NotIn values, \
+                 and give Exists and DoesNotExist none",
             ),
         }
     }

@@ -211,7 +211,7 @@ fn is_label_value(value: &str) -> String {
 /// A selector of labels, as Kubernetes has it. `access` checks the same of objects from before
 /// these rules.
 pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
-    let message = "key must be the key of a label: at most 63 letters, digits, - _ and ., alone or \
+    let message = "key must be the key of a label: at most 63 letters, digits, -, _ and ., alone or \
                    after a DNS name and a /; write, for example, team";
     let mut key = text(317, &is_label_key("self"), message);
     key.insert("description".to_owned(), "The key of the label.".into());
@@ -221,7 +221,7 @@ pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
         "x-kubernetes-validations": [{
             "rule": is_label_value("self"),
             "message": "each of values must be the value of a label: at most 63 letters, digits, \
-                        - _ and ., with a letter or digit at each end; write, for example, team-a",
+                        -, _ and ., with a letter or digit at each end; write, for example, team-a",
         }],
     });
     let are_labels =
@@ -237,7 +237,7 @@ pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
                 "x-kubernetes-validations": [{
                     "rule": are_labels,
                     "message": "matchLabels must have keys and values of labels: at most 63 \
-                                letters, digits, - _ and ., with a letter or digit at each end; \
+                                letters, digits, -, _ and ., with a letter or digit at each end; \
                                 write, for example, team: a",
                 }],
             },

@@ -59,7 +59,7 @@ async fn i8_a_mark_that_is_refused_is_reported_immediately_and_nothing_was_calle
     bed.region.add_instance("web-1");
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
     let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
-    let mark = Matcher::new(Method::PATCH, "/hostkeyresets/reset").with_body("executed");
+    let mark = Matcher::new(Method::PATCH, "/hostkeyresets/reset?").with_body("executed");
     let refused = proxy.fail(mark, 3, 403);
     bed.create::<HostKeyReset>("reset", &reset()).await;
     let said = |reset: &HostKeyReset| ready_reason(reset) == "KubernetesError";
@@ -76,7 +76,7 @@ async fn i8_a_mark_that_is_removed_is_reported_and_nothing_was_called() {
     bed.region.add_instance("web-1");
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
     let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
-    let mark = Matcher::new(Method::PATCH, "/hostkeyresets/reset").with_body("executed");
+    let mark = Matcher::new(Method::PATCH, "/hostkeyresets/reset?").with_body("executed");
     let removed = proxy.rewrite(mark, 3, NO_CHANGE);
     bed.create::<HostKeyReset>("reset", &reset()).await;
     let said = |reset: &HostKeyReset| ready_reason(reset) == "KubernetesError";

@@ -12,7 +12,6 @@ use super::world::Observed;
 use crate::api::Reason;
 use crate::engine::Verdict;
 use crate::engine::action::Next;
-use crate::engine::message::Message as CommonMessage;
 use crate::lightsail::Error;
 
 /// How soon to count again how many objects still use an account that is being deleted.
@@ -42,8 +41,7 @@ pub fn plan(observed: &Observed) -> Step {
         // First, since objects may use the account before it can be identified.
         _ if !observed.has_finalizer => Step::AddFinalizer,
         _ if !observed.has_valid_selector => {
-            let field = "spec.allowedNamespaces.selector";
-            let message = CommonMessage::Unsupported { field };
+            let message = Message::InvalidSelector;
             let (reason, message) = (message.reason(), message.to_string());
             Step::Finish(Verdict::stalled(reason, message, Next::Change))
         }

@@ -115,7 +115,7 @@ pub struct KeySecret {
         "self.all(key, key.matches('^[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?$') && \
          self[key].matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$'))")
         .message("label keys of a Secret must have no prefix; keys and values have at most 63 \
-                  letters, digits, - _ and ., with a letter or digit at each end; write, for \
+                  letters, digits, -, _ and ., with a letter or digit at each end; write, for \
                   example, team: a"))]
     pub labels: BTreeMap<String, String>,
 

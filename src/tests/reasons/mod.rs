@@ -116,6 +116,7 @@ fn of_accounts() -> Vec<AccountMessage<'static>> {
         AccountMessage::Identified { caller: "arn:aws:iam::123456789012:user/ann" },
         AccountMessage::InUse { users: 1 },
         AccountMessage::InUse { users: 3 },
+        AccountMessage::InvalidSelector,
     ]
 }
 

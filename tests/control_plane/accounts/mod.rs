@@ -11,6 +11,7 @@ use testbed::simulator::{Fault, FaultEffect, NewInstance};
 use self::teams::{EXTERNAL_ID, OF_A, OF_B, Teams, pair};
 use crate::bed::{ACCOUNT, REGION, ready_reason, set, wait_for};
 
+mod default_pairs;
 mod health;
 mod iam;
 mod pod_identity;
