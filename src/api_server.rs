@@ -96,8 +96,8 @@ impl ApiServer {
     }
 
     /// Sends an Event of an object in this namespace, or in none. Nobody waits long for it: an API
-    /// server may keep Events apart, and hang only there. A refusal is no error: a namespace that is
-    /// being deleted takes no new objects.
+    /// server may keep Events apart, and hang only there. A refusal is no error: a namespace that
+    /// is being deleted takes no new objects.
     pub(crate) async fn send_event(&self, namespace: Option<&str>, event: Event) {
         // Whoever may create objects in `default` holds up no Event of an object in no namespace.
         let share = self.events_of.enter(namespace.unwrap_or_default());
@@ -114,9 +114,9 @@ impl ApiServer {
                 tracing::debug!(%error, "an Event was not written");
             }
         };
-        let sent = tokio::spawn(send.in_current_span());
+        let sending = tokio::spawn(send.in_current_span());
         // It goes on after that.
-        let _ = tokio::time::timeout(EVENT_WAIT, sent).await;
+        let _ = tokio::time::timeout(EVENT_WAIT, sending).await;
     }
 
     /// Sends a write, if the Lease outlives its timeout.

@@ -21,8 +21,8 @@ use crate::lightsail::{Origin, Role, Route, Sessions};
 const CHANGES: usize = 1_024;
 
 /// Who replaces the only account deletes it first. Until it has been gone this long, objects still
-/// need one: the operator's own credentials are not for all of them. A process that starts meanwhile
-/// does not know that there was one.
+/// need one: the operator's own credentials are not for all of them. A process that starts
+/// meanwhile does not know that there was one.
 const REPLACED_WITHIN: Duration = Duration::from_secs(30);
 
 /// What CloudTrail calls the session of a role that is not for one namespace.

@@ -211,8 +211,8 @@ fn is_label_value(value: &str) -> String {
 /// A selector of labels, as Kubernetes has it. `access` checks the same of objects from before
 /// these rules.
 pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
-    let message = "key must be the key of a label: at most 63 letters, digits, -, _ and ., alone or \
-                   after a DNS name and a /; write, for example, team";
+    let message = "key must be the key of a label: at most 63 letters, digits, -, _ and ., alone \
+                   or after a DNS name and a /; write, for example, team";
     let mut key = text(317, &is_label_key("self"), message);
     key.insert("description".to_owned(), "The key of the label.".into());
     let value = json_schema!({
