@@ -290,29 +290,31 @@ struct Record {
 
 fn records(stage: &Stage) -> Vec<Record> {
     let record = |request: &Forwarded| {
-        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-        let status = &body["status"];
+        let (object, status) = written_status(request)?;
         let (has_pair, has_intent) =
             (status["arn"].is_string(), status["importIntent"].is_object());
-        let name = stage.pair_name(body["metadata"]["name"].as_str().unwrap_or_default());
+        let name = stage.pair_name(&object);
         let is_record = request.status == Some(200) && (has_pair || has_intent);
         is_record.then_some(Record { at: request.at, name, has_pair })
     };
     stage.proxy.forwarded().iter().filter_map(record).collect()
 }
 
+/// The name of the object whose status a request writes, and that status.
+fn written_status(request: &Forwarded) -> Option<(String, Value)> {
+    let object = request.whole_path().strip_suffix("/status")?.rsplit('/').next()?.to_owned();
+    let patch: Vec<Value> = serde_json::from_slice(&request.body).ok()?;
+    let mut written = patch.into_iter().filter(|change| change["path"] == "/status");
+    Some((object, written.next()?["value"].take()))
+}
+
 /// I12: each import has an intent of its own, which was on record before.
 fn imports_without_intent(stage: &Stage) -> Vec<String> {
     let mut intents: BTreeMap<String, Vec<SystemTime>> = BTreeMap::new();
     for request in stage.proxy.forwarded() {
-        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-        let status = &body["status"];
-        if request.whole_path().ends_with("/status")
-            && request.status == Some(200)
-            && status["importIntent"].is_object()
-        {
-            let object = body["metadata"]["name"].as_str().unwrap_or_default();
-            intents.entry(stage.pair_name(object)).or_default().push(request.at);
+        let Some((object, status)) = written_status(&request) else { continue };
+        if request.status == Some(200) && status["importIntent"].is_object() {
+            intents.entry(stage.pair_name(&object)).or_default().push(request.at);
         }
     }
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
