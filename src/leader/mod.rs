@@ -125,12 +125,12 @@ async fn acquire(election: &mut Election, times: Times) -> Result<Moment, String
     loop {
         match tokio::time::timeout(times.attempt(), election.acquire()).await {
             Ok(Ok(Some(sent))) => return Ok(sent),
-            Ok(Ok(None)) => certificates = Certificates::default(),
+            Ok(Ok(None)) => {
+                certificates.note(true, Moment::now());
+            }
             Ok(Err(error)) => {
                 let why = without_content(&error);
-                if !is_of_certificates(&error) {
-                    certificates = Certificates::default();
-                } else if certificates.fail(Moment::now()) {
+                if certificates.note(!is_of_certificates(&error), Moment::now()) {
                     return Err(why);
                 }
                 complain(&mut said, why);
@@ -149,9 +149,12 @@ struct Certificates {
 }
 
 impl Certificates {
-    /// They failed once more. Returns whether the process should end.
-    fn fail(&mut self, now: Moment) -> bool {
-        now.since(*self.failing_since.get_or_insert(now)) >= CERTIFICATES_FAIL_FOR
+    /// The API server was asked once more. `serve`: it answered, or failed for another reason.
+    /// Returns whether the process should end.
+    fn note(&mut self, serve: bool, now: Moment) -> bool {
+        let since = (!serve).then(|| self.failing_since.unwrap_or(now));
+        self.failing_since = since;
+        since.is_some_and(|since| now.since(since) >= CERTIFICATES_FAIL_FOR)
     }
 }
 
@@ -217,12 +220,17 @@ mod tests {
     fn a_follower_whose_certificates_do_not_serve_ends_after_a_while() {
         let start = Moment::now();
         let mut certificates = Certificates::default();
-        for (after, expected) in [(0, false), (1, false), (299, false), (300, true)] {
+        for (after, serve, expected) in [
+            (0, false, false),
+            (299, false, false),
+            (300, false, true),
+            (301, true, false),
+            (302, false, false),
+            (601, false, false),
+            (602, false, true),
+        ] {
             let now = start + Duration::from_secs(after);
-            assert_eq!(certificates.fail(now), expected, "after {after} seconds");
+            assert_eq!(certificates.note(serve, now), expected, "after {after} seconds");
         }
-        // It was answered in between.
-        certificates = Certificates::default();
-        assert!(!certificates.fail(start + Duration::from_secs(301)));
     }
 }

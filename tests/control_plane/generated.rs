@@ -18,11 +18,13 @@ use testbed::simulator::{Fault, FaultEffect};
 
 use crate::bed::{Bed, REGION, default_pair, public_half, ready_reason, wait_for};
 
-fn generated(settings: &Value) -> Value {
+/// A spec of a generated key pair with these settings.
+pub(crate) fn generated(settings: &Value) -> Value {
     json!({ "type": "Generated", "region": REGION, "generated": settings })
 }
 
-async fn private_key(bed: &Bed, secret: &str) -> String {
+/// The private key in a Secret.
+pub(crate) async fn private_key(bed: &Bed, secret: &str) -> String {
     let secret = bed.secrets().get(secret).await.unwrap();
     let text = String::from_utf8(secret.data.unwrap()["ssh-privatekey"].0.clone()).unwrap();
     bed.note_private_key(&format!("{}.pem", secret.metadata.uid.unwrap()), &text);

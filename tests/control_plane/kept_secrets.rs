@@ -8,18 +8,8 @@ use kube::api::{Patch, PatchParams, PostParams};
 use lightsail_operator::api::LightsailKeyPair;
 use serde_json::{Value, json};
 
-use crate::bed::{Bed, REGION};
-
-fn generated(settings: &Value) -> Value {
-    json!({ "type": "Generated", "region": REGION, "generated": settings })
-}
-
-async fn private_key(bed: &Bed, secret: &str) -> String {
-    let secret = bed.secrets().get(secret).await.unwrap();
-    let text = String::from_utf8(secret.data.unwrap()["ssh-privatekey"].0.clone()).unwrap();
-    bed.note_private_key(&format!("{}.pem", secret.metadata.uid.unwrap()), &text);
-    text
-}
+use crate::bed::Bed;
+use crate::generated::{generated, private_key};
 
 /// What `kubectl create secret generic --type=kubernetes.io/ssh-auth --from-file=…` does.
 async fn copy(bed: &Bed, name: &str, private: &str) {
