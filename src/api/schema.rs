@@ -237,8 +237,9 @@ pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
                 "x-kubernetes-validations": [{
                     "rule": are_labels,
                     "message": "matchLabels must have keys and values of labels: at most 63 \
-                                letters, digits, -, _ and ., with a letter or digit at each end; \
-                                write, for example, team: a",
+                                letters, digits, -, _ and ., with a letter or digit at each end, \
+                                and a key alone or after a DNS name and a /; write, for example, \
+                                team: a",
                 }],
             },
             "matchExpressions": {

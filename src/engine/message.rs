@@ -192,7 +192,7 @@ fn required(to: &mut fmt::Formatter<'_>, is_reset: bool) -> fmt::Result {
     };
     write!(
         to,
-        "this cluster has LightsailAccounts, so every object must refer to one; {change} that \
+        "this cluster uses LightsailAccounts, so every object must refer to one; {change} that \
          allows this namespace, or ask whoever runs the operator to let the namespace do without \
          (--unscoped-namespace; accounts.unscopedNamespaces in the chart)"
     )

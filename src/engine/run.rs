@@ -347,6 +347,7 @@ pub async fn run_in_span(
     reconciliation: impl Future<Output = Result<Action, Error>>,
 ) -> Action {
     let (namespace, object) = (&*item.at.namespace, &*item.at.name);
+    let namespace = (!namespace.is_empty()).then_some(namespace);
     let span = tracing::info_span!("reconcile", kind, namespace, object);
     let reconciliation = async {
         match reconciliation.await {

@@ -9,6 +9,8 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::world::{Desired, DesiredPair, Goal, ImportedKey, Rival};
 use super::{desired, record};
+use crate::access::directory::Grant;
+use crate::access::permission::{What, selects_by_labels, surely_refuses};
 use crate::api::key_pair::{Ensure, GeneratedKeyPair, KeyAlgorithm, KeyPairType};
 use crate::api::{FINALIZER, LightsailKeyPair, OWNER_TAG, Reason};
 use crate::digest::{self, Digest};
@@ -49,6 +51,8 @@ pub struct PairClaim {
     pub has_acted: bool,
     /// Whether it waits for another object that has the name, or may be about to.
     pub waits: bool,
+    /// Whether it shows that it may not use its account.
+    pub is_refused: bool,
     /// What else is recorded, if nothing but the pair can have changed since.
     pub baseline: Option<Baseline>,
 }
@@ -84,6 +88,7 @@ impl PairClaim {
             is_idle: false,
             has_acted: false,
             waits: false,
+            is_refused: false,
             baseline: None,
         }
     }
@@ -114,9 +119,9 @@ impl Claim for PairClaim {
     }
 
     // Two that may act at the same moment, such as when their account appears, may both record the
-    // pair.
+    // pair. Whoever was refused its account meanwhile has it again when it no longer is.
     fn held(&self) -> Option<Digest<Arn>> {
-        self.arn
+        self.arn.filter(|_| !self.is_refused)
     }
 }
 
@@ -131,8 +136,9 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
     // pair. If it may have one, that counts, and so does its owner tag on a pair. One that the
     // operator has released, and that another tool's finalizer keeps, has none any more.
     let is_left = desired.goal.ends() && !has_finalizer(object, FINALIZER);
-    let may_act = can_act(&desired) && !is_refused(shown.reason);
-    let may_be_tagged = desired.invalid_name.is_none() && !is_refused(shown.reason);
+    let is_refused = is_refused(shown.reason);
+    let may_act = can_act(&desired) && !is_refused;
+    let may_be_tagged = desired.invalid_name.is_none() && !is_refused;
     let claims = !is_left && (arn.is_some() || has_intent || may_be_tagged);
     let baseline = baseline(object, &desired);
     let arn_is_known = arn.is_some();
@@ -149,6 +155,7 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
         is_idle,
         has_acted,
         waits,
+        is_refused,
         baseline,
         ..PairClaim::of(&desired, arn)
     };
@@ -277,8 +284,10 @@ pub(super) fn rivals(
         let of_other = claim.account.or_else(of_lane);
         let is_elsewhere = of_other.is_some() && account.is_some() && of_other != account;
         let is_idle = claim.is_idle && tag != Some(claim.owner);
-        let is_out = is_elsewhere || is_idle || is_refused(row.shown.reason);
-        let key = (Arc::clone(&other.at.namespace), Arc::clone(&row.lane), claim.has_acted);
+        // Whoever has the pair on record keeps it while its account is replaced.
+        let is_out = is_elsewhere || is_idle || (claim.is_refused && claim.arn.is_none());
+        let (namespace, lane) = (Arc::clone(&other.at.namespace), Arc::clone(&row.lane));
+        let key = (namespace, lane, claim.has_acted, claim.is_refused);
         !is_out && !refusals.get(&key, || may_not(other.at, row))
     };
     let rival = |other: rows::Rival<'_, PairClaim>| Rival {
@@ -290,6 +299,24 @@ pub(super) fn rivals(
     };
     let key = claim_key(desired.region.as_str(), desired.name.as_str());
     rows.rivals(at, key).filter(counts).map(rival).collect()
+}
+
+/// Whether another object surely may not want the same name. Where labels decide that, those of
+/// other namespaces have not been read, and what the object shows counts.
+pub(super) fn surely_refused(
+    grant: &Grant,
+    own_namespace: &str,
+    desired: &Desired,
+    at: &ObjectRef,
+    row: &Row<PairClaim>,
+) -> bool {
+    let claim = row.claim.as_ref();
+    let has_acted = claim.is_some_and(|claim| claim.has_acted);
+    let shows_refusal = claim.is_some_and(|claim| claim.is_refused);
+    let are_labels_unread = *at.namespace != *own_namespace && selects_by_labels(grant);
+    let what = What::at_least(&desired.name);
+    (are_labels_unread && shows_refusal)
+        || surely_refuses(grant, &at.namespace, &desired.region, what, has_acted)
 }
 
 /// An object that this version cannot read, and that records this pair: it comes before all that do
@@ -339,7 +366,7 @@ pub(super) fn owned(
             let is_older = || (claim.created_at, &row.uid) < (desired.created_at, &own_uid);
             claim.arn.is_some()
                 // Two whose imports came to nothing must not refuse each other.
-                || (!is_refused(row.shown.reason)
+                || (!claim.is_refused
                     && (claim.has_intent
                         || (claim.wants_pair
                             && !claim.is_idle

@@ -219,7 +219,7 @@ impl Sender {
                     account,
                     region,
                     request_id,
-                    operation_id = ids,
+                    operation_id = (!ids.is_empty()).then_some(ids),
                     "a call to Lightsail succeeded"
                 );
             }

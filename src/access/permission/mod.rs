@@ -142,6 +142,15 @@ pub fn permission<'a>(
     }
 }
 
+/// Whether the labels of a namespace decide if it may use this.
+#[must_use]
+pub fn selects_by_labels(grant: &Grant) -> bool {
+    match grant {
+        Grant::Account(entry) => entry.spec.allowed_namespaces.from == NamespacesFrom::Selector,
+        Grant::Operator | Grant::Required | Grant::Missing(_) => false,
+    }
+}
+
 /// Whether an object certainly may not do what it asks for at least. That does not depend on the
 /// reason that the object shows, which its user can delay. `has_acted` is whether it may have done
 /// something by now.

@@ -24,13 +24,14 @@ impl Run<'_> {
         let status = self.object.status.clone().unwrap_or_default();
         let operations: Vec<_> =
             status.operations.iter().filter_map(|operation| operation.id.clone()).collect();
+        let operation_id = (!operations.is_empty()).then(|| operations.join(" "));
         tracing::info!(
             uid = self.object.uid(),
             caller = status.caller_arn,
             reason = self.object.spec.reason,
             instance = self.desired.instance,
             request_id = status.request_id,
-            operation_id = operations.join(" "),
+            operation_id,
             outcome = %end.reason,
             "the reset is over: {message}",
             message = end.message

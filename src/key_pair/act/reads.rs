@@ -7,7 +7,6 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 
 use super::Run;
-use crate::access::permission::{What, surely_refuses};
 use crate::api::Operation;
 use crate::clock::Moment;
 use crate::digest::Digest;
@@ -260,10 +259,7 @@ impl Run<'_> {
         let account_of = |lane: &str| self.ctx.directory.account_of(lane_parts(lane).1);
         let may_not = |at: &ObjectRef, row: &Row<PairClaim>| {
             let grant = self.ctx.directory.grant(&at.namespace, lane_parts(&row.lane).1);
-            let desired = &self.desired;
-            let has_acted = row.claim.as_ref().is_some_and(|claim| claim.has_acted);
-            let what = What::at_least(&desired.name);
-            surely_refuses(&grant, &at.namespace, &desired.region, what, has_acted)
+            claim::surely_refused(&grant, &self.at.namespace, &self.desired, at, row)
         };
         let (own, rows) = (self.observed.account.as_ref(), self.memory.rows.lock());
         let pair = self.observed.pair.as_ref().and_then(|read| read.pair.as_ref());

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::key::compare;
+use super::key::{compare, verified};
 use crate::api::key_pair::Origin;
 use crate::api::{OWNER_TAG, is_other_spelling};
 use crate::digest::Digest;
 use crate::engine::uid::Uid;
 use crate::ids::{Arn, Owner};
 use crate::key_pair::record::Replaced;
-use crate::key_pair::world::{Desired, DesiredPair, Observed};
+use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
 use crate::lightsail::KeyPair;
 use crate::ssh::Match;
 
@@ -199,11 +199,26 @@ pub(super) fn is_first(desired: &Desired, observed: &Observed, pair: Option<&Key
 pub fn own_pair(desired: &Desired, observed: &Observed) -> Option<(KeyPair, Origin)> {
     let pair = observed.pair.as_ref()?.pair.clone()?;
     let is_own = match &desired.pair {
-        DesiredPair::Default { .. } => is_first(desired, observed, Some(&pair)),
+        DesiredPair::Default { .. } => {
+            has_come_to(desired, observed, &pair) && is_first(desired, observed, Some(&pair))
+        }
         DesiredPair::Imported { .. } | DesiredPair::Generated { .. } => {
             matches!(whose(desired, observed, &pair), Whose::Own | Whose::TaggedAway)
         }
     };
     let origin = origin(desired, observed, &pair);
     is_own.then_some((pair, origin))
+}
+
+/// Whether the object has the default pair on record or has its key, or is not to have it. An
+/// object that gets no key, because its Secret is another's, does not come before those that have
+/// it.
+fn has_come_to(desired: &Desired, observed: &Observed, pair: &KeyPair) -> bool {
+    let is_recorded = observed.recorded.arn.as_ref() == Some(&pair.arn);
+    let has_key = || {
+        let found = observed.secret.found().filter(|found| found.is_own);
+        found.is_some()
+            && verified(desired, observed, pair).is_some_and(|it| it != Match::Different)
+    };
+    desired.goal != Goal::Present || is_recorded || observed.done.download.is_some() || has_key()
 }

@@ -94,6 +94,7 @@ mod tests {
             is_idle: false,
             has_acted: true,
             waits: false,
+            is_refused: false,
             baseline: None,
         }
     }

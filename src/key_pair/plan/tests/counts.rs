@@ -13,7 +13,7 @@ use crate::engine::rows::{Row, Rows, Shown};
 use crate::engine::trigger::Trigger;
 use crate::ids::{Arn, KeyPairName, Owner, Scope};
 use crate::engine::rows::Claim as _;
-use crate::key_pair::claim::{PairClaim, owned, rivals, row_of};
+use crate::key_pair::claim::{PairClaim, owned, rivals, row_of, surely_refused};
 use crate::lightsail::samples::listing;
 
 const ACCOUNT: &str = "123456789012";
@@ -59,7 +59,9 @@ fn pairs_count_once_with_their_object_and_without_it() {
     };
     let hindered = |reason| {
         let (at, row) = there("a", "a", false);
-        (at, Row { shown: Shown { ready: false, reason: Some(reason) }, ..row })
+        let is_refused = reason == Reason::AccountNotAllowed;
+        let claim = row.claim.clone().map(|claim| PairClaim { is_refused, ..claim });
+        (at, Row { shown: Shown { ready: false, reason: Some(reason) }, claim, ..row })
     };
     let imported = |(at, row): (ObjectRef, Row<PairClaim>)| {
         let claim = row.claim.clone().map(|claim| PairClaim { has_intent: true, ..claim });
@@ -187,15 +189,62 @@ fn i1_an_object_that_cannot_act_stands_in_the_way_only_of_what_has_its_tag() {
 }
 
 #[test]
-fn an_object_that_its_account_refuses_stands_in_nobodys_way() {
-    for (reason, expected) in [(None, 1), (Some(Reason::AccountNotAllowed), 0)] {
+fn an_object_that_its_account_refuses_stands_in_the_way_only_if_it_has_the_pair_on_record() {
+    for (is_refused, has_pair, expected) in [
+        (false, false, 1),
+        (true, false, 0),
+        (true, true, 1),
+    ] {
         let mut rows = Rows::default();
-        let (at, row) = object("a", "fleet", 1, true);
-        rows.apply(&at, Row { shown: Shown { ready: false, reason }, ..row }, Instant::now());
+        let (at, row) = object("a", "fleet", 1, has_pair);
+        let claim = row.claim.clone().map(|claim| PairClaim { is_refused, ..claim });
+        rows.apply(&at, Row { claim, ..row }, Instant::now());
         let at = ObjectRef::new("team-a", "fleet");
         let found = rivals(&at, &rows, &desired(), None, None, |_| None, |_, _| false);
-        assert_eq!(found.len(), expected, "{reason:?}");
+        assert_eq!(found.len(), expected, "{is_refused} {has_pair}");
+        let found = rivals(&at, &rows, &desired(), None, None, |_| None, |_, _| true);
+        assert_eq!(found.len(), 0, "it may not have it now, whatever it shows");
     }
+}
+
+#[test]
+fn where_labels_decide_what_an_object_of_another_namespace_shows_counts() {
+    let of_labels = serde_json::json!({ "from": "Selector",
+        "selector": { "matchLabels": { "team": "a" } } });
+    let of_names = serde_json::json!({ "from": "Names", "names": ["team-a", "team-b"] });
+    for (namespaces, own_namespace, is_refused, expected) in [
+        (&of_labels, "team-b", true, true),
+        (&of_labels, "team-b", false, false),
+        // The labels of this namespace are those that the account allows.
+        (&of_labels, "team-a", true, false),
+        (&of_names, "team-b", true, false),
+    ] {
+        let account = serde_json::json!({ "accountID": ACCOUNT, "allowedNamespaces": namespaces,
+            "allowed": { "regions": ["eu-west-1"], "keyPairNames": ["*"] } });
+        let grant = crate::access::tests::used(crate::access::tests::of_spec(&account));
+        let (at, row) = object("a", "fleet", 1, true);
+        let claim = row.claim.clone().map(|claim| PairClaim { is_refused, ..claim });
+        let row = Row { claim, ..row };
+        let found = surely_refused(&grant, own_namespace, &desired(), &at, &row);
+        assert_eq!(found, expected, "{namespaces} {own_namespace} {is_refused}");
+    }
+}
+
+#[test]
+fn who_has_a_pair_again_and_who_has_it_meanwhile_are_both_told() {
+    let mut rows = Rows::default();
+    let mut apply = |name: &str, is_refused: bool| {
+        let (at, row) = object(name, "fleet", 1, true);
+        let claim = row.claim.clone().map(|claim| PairClaim { is_refused, ..claim });
+        let due = rows.apply(&at, Row { claim, ..row }, Instant::now());
+        let mut names: Vec<_> = due.into_iter().map(|due| due.at.name.to_string()).collect();
+        names.sort();
+        names
+    };
+    apply("a", true);
+    assert_eq!(apply("b", false), ["b"], "it is new, and nobody else may have the pair");
+    assert_eq!(apply("a", false), ["a", "b"]);
+    assert!(apply("a", false).is_empty(), "they know by now");
 }
 
 #[test]

@@ -57,6 +57,29 @@ fn a_new_key_that_may_not_be_written_is_reported_whoever_owns_the_secret() {
 }
 
 #[test]
+fn an_object_has_the_default_pair_once_it_has_its_key() {
+    type Change = fn(&mut Desired, &mut Observed, &PrivateKey);
+    let rows: [(&str, Change, bool); 6] = [
+        ("nothing is downloaded yet", |_, _, _| {}, false),
+        ("it is", |_, o, key| o.done.download = download(key), true),
+        ("the Secret has the key", |_, o, key| o.secret = secret(Some(key)), true),
+        ("it has another one", |_, o, _| o.secret = secret(Some(&private_key())), false),
+        ("the Secret is another object's", |_, o, key| {
+            o.secret = Lookup::Found(Found { is_of_another: true, key: Some(key.clone()),
+                ..somebodys_secret() });
+        }, false),
+        ("the pair is on record", |_, o, _| {
+            o.recorded.arn = o.pair.as_ref().and_then(|read| Some(read.pair.as_ref()?.arn.clone()));
+        }, true),
+    ];
+    for (name, change, expected) in rows {
+        let (mut desired, mut observed, key) = default_world();
+        change(&mut desired, &mut observed, &key);
+        assert_eq!(own_pair(&desired, &observed).is_some(), expected, "{name}");
+    }
+}
+
+#[test]
 #[expect(clippy::too_many_lines, reason = "it is a table")]
 fn a_default_pair_that_should_be_there() {
     check_default(Goal::Present, &[
