@@ -256,7 +256,11 @@ async fn without_helm() {
     assert_eq!(container["image"], image);
     assert!(!reader.read("rendered.yaml").contains("/OWNER/"));
     let _operator = start(&reader, &options, &[]).await;
+    // Another page says how to write them.
+    let repository = "registry.example.com/lightsail-operator";
+    reader.write("values.yaml", &format!("image:\n  repository: {repository}\n"));
     reader.follow().await;
+    assert!(reader.read("rendered.yaml").contains(&format!("image: \"{repository}:")));
 
     // With IRSA, a patch is another one.
     let fragment = blocks(&read(&Path::new("docs/how-to").join(PAGE)));
