@@ -1,0 +1,158 @@
+//! Credentials that AWS refuses, or that people take away.
+
+use super::*;
+
+#[test]
+fn a_refusal_is_over_when_aws_takes_the_credentials_again() {
+    let clocks = clocks();
+    let refusal = Error::refused_credentials;
+    for (name, failures, are_accepted, expected) in [
+        ("nothing failed", vec![], true, None),
+        ("refused, and not accepted since", vec![(IRELAND, refusal())], false, None),
+        ("refused, and accepted", vec![(IRELAND, refusal())], true,
+         Some("well; eu-west-1: over; log: back")),
+        ("in two regions", vec![(IRELAND, refusal()), (OREGON, refusal())], true,
+         Some("well; eu-west-1: over; us-west-2: over; log: back")),
+        ("something else failed", vec![(IRELAND, error("down"))], true, None),
+        ("something else failed too", vec![(IRELAND, refusal()), (OREGON, error("down"))], true,
+         None),
+    ] {
+        let mut session = in_force(None);
+        for (region, error) in failures {
+            session.note(&region.into(), Some(&error), clocks.at(0));
+        }
+        let noted = session.recovered(are_accepted);
+        assert_eq!(noted.as_ref().map(words).as_deref(), expected, "{name}");
+    }
+}
+
+#[test]
+fn credentials_that_people_take_away_are_not_used_any_more() {
+    let (clocks, region) = (clocks(), IRELAND.into());
+    let gone = Error::new(ErrorKind::BadCredentials, "Code", "no label");
+    for (name, session, failure, is_used) in [
+        ("taken away", Kept::default().revocable(), gone.clone(), false),
+        ("not read", Kept::default().revocable(), error("an outage"), true),
+        ("the operator's own", Kept::default(), gone.clone(), true),
+    ] {
+        let mut session = session;
+        let first = opened("first", 0, None);
+        session.put(first.clone());
+        session.renewed(&first, &Err(failure), Cause::Clock, clocks.at(1));
+        assert_eq!(session.good(wall(1)).is_some(), is_used, "{name}");
+        if !is_used {
+            assert_eq!(session.next(&region, clocks.at(2)), Step::Fail(gone.clone()), "{name}");
+            assert_eq!(session.next(&region, clocks.at(4)), Step::Open, "{name}");
+            assert!(session.put(opened("second", 4, None)).is_first, "{name}");
+        }
+    }
+}
+
+#[test]
+fn credentials_that_aws_refuses_are_known_to_be_refused_until_it_takes_some() {
+    type Change = fn(&mut Kept, Now);
+    let clocks = clocks();
+    let refused = || {
+        let (mut session, first) = (in_force(None), opened("first", 0, None));
+        session.renewed(&first, &Ok(first.clone()), Cause::Refused, clocks.at(1));
+        session
+    };
+    let code = |error: &Error| error.code.clone();
+    for (name, change, expected) in [
+        ("refused, and their source has no others", (|_, _| {}) as Change,
+         Some("RefusedCredentials")),
+        ("their source is asked again, and has the same", |session, now| {
+            let first = opened("first", 0, None);
+            let noted = session.renewed(&first, &Ok(first.clone()), Cause::Clock, now);
+            assert!(noted.is_failing, "they do not work by that");
+        }, Some("RefusedCredentials")),
+        ("refused again, and there are none now", |session, now| {
+            let (first, down) = (opened("first", 0, None), Err(error("down")));
+            session.renewed(&first, &down, Cause::Refused, now);
+        }, Some("Code")),
+        ("not accepted since", |session, _| drop(session.recovered(false)),
+         Some("RefusedCredentials")),
+        ("accepted again", |session, _| drop(session.recovered(true)), None),
+        ("others", |session, _| drop(session.put(opened("second", 2, None))), None),
+    ] {
+        let mut session = refused();
+        change(&mut session, clocks.at(300));
+        assert_eq!(session.refusal().map(code).as_deref(), expected, "{name}");
+    }
+    assert_eq!(in_force(None).refusal(), None);
+}
+
+#[test]
+fn whoever_asks_waits_for_no_pause_once() {
+    let (clocks, region) = (clocks(), Region::from(IRELAND));
+    let mut session = Kept::default();
+    for _ in 0..40 {
+        session.note(&region, Some(&error("down")), clocks.at(0));
+    }
+    assert_eq!(session.next(&region, clocks.at(1)), Step::Fail(error("down")));
+    session.ask();
+    assert_eq!(session.next(&region, clocks.at(1)), Step::Open);
+    session.note(&region, Some(&error("down")), clocks.at(1));
+    assert_eq!(session.next(&region, clocks.at(2)), Step::Fail(error("down")), "the pause is back");
+}
+
+fn renewed(session: &mut Kept, outcome: &Result<Open>, now: Now) {
+    let before = session.in_force().unwrap().clone();
+    session.renewed(&before, outcome, Cause::Clock, now);
+}
+
+#[test]
+fn whoever_asks_hears_what_is_kept_for_people_to_change_now() {
+    type Change = fn(&mut Kept, Now);
+    let clocks = clocks();
+    let first = || {
+        let term = Term::read_again(clocks.at(0).instant, Duration::from_mins(5));
+        Opened { term, ..opened("first", 0, None) }
+    };
+    let asked = || {
+        let mut session = Kept::default().revocable();
+        session.put(first());
+        session.ask();
+        session
+    };
+    for (name, change, second, is_due, unanswered) in [
+        ("asked", (|_, _| {}) as Change, 1, true, None),
+        ("the same key", |session, now| {
+            let same = session.in_force().unwrap().clone();
+            renewed(session, &Ok(same), now);
+        }, 600, true, None),
+        ("the same key, a moment ago", |session, now| {
+            let same = session.in_force().unwrap().clone();
+            renewed(session, &Ok(same), now);
+        }, 200, false, None),
+        ("another one", |session, now| {
+            let term = Term::read_again(now.instant, Duration::from_mins(5));
+            let other = Opened { term, ..opened("second", 1, None) };
+            session.put(other.clone());
+            renewed(session, &Ok(other), now);
+        }, 200, false, None),
+        ("its owner is unknown", |session, now| renewed(session, &Err(error("down")), now), 2,
+         false, Some("down")),
+        ("and the pause is over", |session, now| renewed(session, &Err(error("down")), now), 3,
+         true, Some("down")),
+        ("somebody asks again", |session, now| {
+            renewed(session, &Err(error("down")), now);
+            session.ask();
+        }, 2, true, Some("down")),
+        ("the key is gone", |session, now| {
+            renewed(session, &Err(Error::new(ErrorKind::BadCredentials, "Code", "gone")), now);
+            assert!(session.good(now.time).is_none());
+        }, 600, false, None),
+    ] {
+        let mut session = asked();
+        change(&mut session, clocks.at(1));
+        assert_eq!(session.is_due(Cause::Clock, clocks.at(second)), is_due, "{name}");
+        let why = session.unanswered().map(|error| error.message.as_str());
+        assert_eq!(why, unanswered, "{name}");
+    }
+    for (name, session) in [("none", Kept::default().revocable()), ("own", in_force(None))] {
+        let mut session = session;
+        session.ask();
+        assert!(!session.is_due(Cause::Clock, clocks.at(1)), "{name}");
+    }
+}
