@@ -22,6 +22,7 @@ pub(crate) mod objects;
 mod polling;
 pub mod queue;
 mod relist;
+mod row;
 pub mod rows;
 mod run;
 pub(crate) mod served;

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::*;
 use crate::api::{LightsailKeyPair, Reason};
 use crate::engine::served::Served;
+use crate::engine::trigger::Trigger;
 use crate::engine::watch::Change;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
