@@ -187,11 +187,12 @@ impl Default for Metrics {
         let help = "Objects that this version of the operator cannot read; every replica counts \
                     them";
         let unreadable = add(all, "unreadable_objects", help, Family::default());
-        let help = "Objects that vanished despite their finalizer, and whose key pairs the \
-                    operator is still dealing with";
+        let help = "Objects that were removed before the operator had handled their finalizer, \
+                    and whose key pairs it has yet to delete or release";
         let vanished = add(all, "vanished_objects", help, Family::default());
-        let help = "Objects that vanished despite their finalizer, by what became of their key \
-                    pair: Deleted, or Released if it stays in Lightsail";
+        let help = "Objects that were removed before the operator had handled their finalizer, \
+                    by what became of their key pair: Deleted, or Released if it stays in \
+                    Lightsail";
         let vanished_ended = add(all, "vanished_objects_ended", help, Family::default());
         let help = "Key pairs that stay in Lightsail with their owner tag because the namespace \
                     of their object was deleted while the object was not allowed to use its \

@@ -35,17 +35,19 @@ impl fmt::Display for Message<'_> {
             }
             Self::InUse { users: 1 } => to.write_str(
                 "this LightsailAccount is being deleted, but one object that has used it still \
-                 refers to it; the operator removes it once that object is deleted",
+                 refers to it; its deletion finishes once that object is gone. To keep a key pair \
+                 in Lightsail, set deletionPolicy: Retain before you delete its object",
             ),
             Self::InUse { users } => write!(
                 to,
                 "this LightsailAccount is being deleted, but {users} objects that have used it \
-                 still refer to it; the operator removes it once they are deleted"
+                 still refer to it; its deletion finishes once they are gone. To keep a key pair \
+                 in Lightsail, set deletionPolicy: Retain before you delete its object"
             ),
             Self::InvalidSelector => to.write_str(
-                "spec.allowedNamespaces.selector selects no namespace, because Kubernetes would \
-                 refuse it; use keys and values that labels can have, give In and NotIn values, \
-                 and give Exists and DoesNotExist none",
+                "spec.allowedNamespaces.selector selects no namespace, because it is not a valid \
+                 label selector; use valid label keys and values; In and NotIn need values, and \
+                 Exists and DoesNotExist must have none",
             ),
         }
     }

@@ -142,8 +142,9 @@ pub struct HostKeyResetSpec {
     #[schemars(with = "Preconditions")]
     pub preconditions: Option<Preconditions>,
 
-    /// How many seconds the reset may take from its start to the end of its operation, from 30 to
-    /// 3600. Immutable. Default: 600.
+    /// How many seconds the reset may take, from its start until Lightsail finishes the operation:
+    /// from 30 to 3600. Then it fails, usually with the reason `DeadlineExceeded`. Immutable.
+    /// Default: 600.
     #[serde(default = "default_deadline")]
     #[schemars(range(min = 30, max = 3600))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("a reset runs once, so its \
@@ -236,8 +237,9 @@ pub struct HostKeyResetStatus {
     /// The operations in Lightsail's response. A response without operations counts as a success.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<Operation>,
-    /// `Ready`, always. `Reconciling` and `Stalled`, only while they are True. `Complete` or
-    /// `Failed`, once the reset has ended. `Suspended`, once the reset has been suspended.
+    /// `Ready` is always present. `Reconciling` and `Stalled` are present only while they are True,
+    /// `Complete` or `Failed` once the reset has ended, and `Suspended` once the reset has been
+    /// suspended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,

@@ -252,7 +252,10 @@ pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
                     "properties": {
                         "key": key,
                         "operator": {
-                            "description": "How the value of the label must relate to `values`.",
+                            "description": "`In`: the value of the label is in `values`. `NotIn`: \
+                                            it is not, or the namespace lacks the label. \
+                                            `Exists`: the namespace has the label. \
+                                            `DoesNotExist`: it does not.",
                             "type": "string",
                             "enum": ["In", "NotIn", "Exists", "DoesNotExist"],
                         },

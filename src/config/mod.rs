@@ -40,12 +40,8 @@ pub struct Config {
 
     /// The address and port of /livez, /readyz and /metrics, for example 127.0.0.1:8080. `[::]`
     /// means all IPv6 and IPv4 addresses.
-    #[arg(
-        long,
-        env = "LIGHTSAIL_OPERATOR_BIND_ADDRESS",
-        default_value = "[::]:8080",
-        value_name = "ADDRESS:PORT"
-    )]
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_BIND_ADDRESS", default_value = "[::]:8080",
+        value_parser = bind_address, value_name = "ADDRESS:PORT")]
     pub bind_address: SocketAddr,
 
     /// The format of the log.
@@ -71,7 +67,8 @@ pub struct Config {
     pub watch_label_selector: Option<String>,
 
     /// Support `LightsailAccount`s. Set `--accounts=false` for an operator without access to them.
-    /// Objects without accountRef then use the operator's own credentials.
+    /// Objects without accountRef then use the operator's own credentials, and those with
+    /// accountRef report `AccountNotFound`.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_ACCOUNTS", default_value_t = true,
         action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
             value_name = "BOOL")]
@@ -123,7 +120,7 @@ pub struct Config {
     pub cluster_id: Option<String>,
 
     /// The AWS account that the operator's own credentials must belong to, 12 digits. With
-    /// credentials of another account, it makes no call to Lightsail for objects without
+    /// credentials of another account, the operator makes no call to Lightsail for objects without
     /// accountRef. Default: any account.
     #[arg(long, global = true, env = "LIGHTSAIL_OPERATOR_AWS_ACCOUNT_ID", value_parser = account_id,
         value_name = "ACCOUNT")]
@@ -180,8 +177,8 @@ pub struct Config {
         value_parser = session_name, value_name = "NAME")]
     pub aws_role_session_name: String,
 
-    /// How long one AWS call may take, for example 10s. With leader election, this must be shorter
-    /// than the Lease minus one renewal period, so that no call outlives the Lease.
+    /// How long one AWS call may take, for example 10s. With leader election, this must be less
+    /// than 13/15 of --lease-duration, so that no call outlives the Lease.
     #[arg(long, global = true, env = "LIGHTSAIL_OPERATOR_AWS_CALL_TIMEOUT", default_value = "10s",
         value_parser = duration, value_name = "TIME")]
     pub aws_call_timeout: Duration,
@@ -215,7 +212,7 @@ pub struct Config {
     /// How many objects of a kind are reconciled at the same time for each namespace in each
     /// region. The limits for a region, and for a namespace in all regions, are twice this number.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_CONCURRENCY", default_value_t = 10,
-        value_parser = clap::value_parser!(u16).range(1..=1000))]
+        value_parser = concurrency)]
     pub concurrency: u16,
 }
 
@@ -312,6 +309,17 @@ pub enum LogFormat {
     Json,
     /// Human-readable text.
     Text,
+}
+
+fn bind_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "write an IP address and a port, for example 127.0.0.1:8080 or [::]:8080".to_owned()
+    })
+}
+
+fn concurrency(text: &str) -> Result<u16, String> {
+    let number = text.parse().ok().filter(|number| (1..=1000).contains(number));
+    number.ok_or_else(|| "use a number from 1 to 1000".to_owned())
 }
 
 fn log_filter(text: &str) -> Result<String, String> {
@@ -418,6 +426,16 @@ mod tests {
         }
         for text in ["", "eu-west", "eu-west-1a", "EU-west-1", "eu--1", "europe-west-1", "1"] {
             assert!(region(text).is_err(), "{text}");
+        }
+        assert_eq!((concurrency("1"), concurrency("1000")), (Ok(1), Ok(1000)));
+        for text in ["", "0", "1001", "-1", "70000", "many"] {
+            assert!(concurrency(text).is_err(), "{text}");
+        }
+        for text in ["127.0.0.1:8080", "[::]:8080"] {
+            assert!(bind_address(text).is_ok(), "{text}");
+        }
+        for text in ["", "8080", "localhost:8080", "127.0.0.1"] {
+            assert!(bind_address(text).is_err(), "{text}");
         }
         for (text, expected) in [("", Ok(SESSION_NAME)), ("prod", Ok("prod")), ("a", Err(()))] {
             let found = session_name(text).map_err(drop);

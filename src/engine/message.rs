@@ -125,8 +125,9 @@ impl fmt::Display for Message<'_> {
                     ),
                     Refused::NotAllowed(name, refusal) => write!(
                         to,
-                        "the LightsailAccount {name} does not allow this: {refusal}; change the \
-                         object or create a new one, or ask whoever manages the accounts"
+                        "the LightsailAccount {name} does not allow this: {refusal}; correct the \
+                         spec (immutable fields only in a new object), or ask whoever manages the \
+                         accounts"
                     ),
                     Refused::Terminating(name) => write!(
                         to,
@@ -193,7 +194,7 @@ fn required(to: &mut fmt::Formatter<'_>, is_reset: bool) -> fmt::Result {
     write!(
         to,
         "this cluster uses LightsailAccounts, so every object must refer to one; {change} that \
-         allows this namespace, or ask whoever runs the operator to let the namespace do without \
+         allows this namespace, or ask whoever runs the operator to exempt the namespace \
          (--unscoped-namespace; accounts.unscopedNamespaces in the chart)"
     )
 }

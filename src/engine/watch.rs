@@ -311,7 +311,7 @@ fn why(error: &watcher::Error, is_served: Option<bool>, crd: &str) -> String {
              continues without a restart"
         )
     } else if is_status(error, 403) {
-        "the operator's ServiceAccount is not allowed to list and watch it".to_owned()
+        format!("the operator's ServiceAccount is not allowed to list and watch {crd}")
     } else if is_served.is_none() {
         format!(
             "the Kubernetes API server does not find {crd}, and does not say whether it is \

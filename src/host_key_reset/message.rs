@@ -81,7 +81,7 @@ impl fmt::Display for Nothing {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.write_str(match self {
             Self::WasReset => "nothing was reset",
-            Self::WasFound => "no call for this reset was found",
+            Self::WasFound => "as far as Lightsail's operations show, nothing was reset",
         })
     }
 }
@@ -125,7 +125,7 @@ pub(super) const MARK_NOT_KEPT: &str =
     "it does not keep the annotation lightsail-operator.dev/executed";
 
 /// What follows on what keeps a reset from its call.
-const NOT_YET: &str = "; nothing was reset so far, and the operator retries until ";
+const NOT_YET: &str = "; nothing has been reset so far, and the operator retries until ";
 
 /// What kept a reset from its call, without what was said of its retries.
 #[must_use]
@@ -191,9 +191,11 @@ impl fmt::Display for Message<'_> {
                 "{nothing}: there is no instance {instance} in this region; check \
                  spec.instanceName and spec.region, and {AGAIN}"
             ),
-            Self::NothingToReset { instance, error } => {
-                write!(to, "nothing was reset: Lightsail did not find {instance}: {error}")
-            }
+            Self::NothingToReset { instance, error } => write!(
+                to,
+                "nothing was reset: Lightsail did not find {instance} ({error}); check \
+                 spec.instanceName and spec.region, and {AGAIN}"
+            ),
             Self::OtherInstance { instance, arn, expected, nothing } => write!(
                 to,
                 "{nothing}: the instance {instance} has the ARN {arn}, but \
@@ -240,7 +242,11 @@ impl fmt::Display for Message<'_> {
                     Some(error) => write!(to, "the call failed ({error})")?,
                     None => to.write_str("the operator has no record of a response to the call")?,
                 }
-                write!(to, ", and no operation definitely belongs to it; {FIND_OUT} to {instance}")
+                write!(
+                    to,
+                    ", and none of the instance's operations can be matched to it; {FIND_OUT} to \
+                     {instance}"
+                )
             }
             Self::UnknownInTime { instance, last } => write!(
                 to,
@@ -255,7 +261,7 @@ impl fmt::Display for Message<'_> {
             Self::Resumed => to.write_str("spec.suspend was set to false"),
             Self::MarkIgnored => to.write_str(
                 "the annotation lightsail-operator.dev/executed was ignored, because it belongs to \
-                 another object or spec",
+                 another object or spec; this object counts as a new reset",
             ),
             Self::Kept { message, tracked_by } => write!(
                 to,

@@ -66,6 +66,7 @@ pub enum Message<'a> {
 
     // Stalled: whose pair it is
     NameTaken { name: &'a KeyPairName, region: &'a Region },
+    PairOfOther { name: &'a KeyPairName, region: &'a Region },
     ClaimedByOther { name: &'a KeyPairName, region: &'a Region },
     DefaultClaimedByOther { region: &'a Region },
     ClaimedByOtherInDeletion { name: &'a KeyPairName },
@@ -154,6 +155,7 @@ impl Message<'_> {
             Self::SourceTooLarge { .. } => Reason::SourceTooLarge,
             Self::ConfigMapForbidden { .. } => Reason::AccessDenied,
             Self::NameTaken { .. }
+            | Self::PairOfOther { .. }
             | Self::ClaimedByOther { .. }
             | Self::DefaultClaimedByOther { .. }
             | Self::ClaimedByOtherInDeletion { .. } => Reason::NameConflict,
@@ -230,12 +232,13 @@ impl fmt::Display for Message<'_> {
             }
             Self::RivalIsDeleted { name } => write!(
                 to,
-                "this object waits until another object that has the key pair {name} is deleted; \
-                 if that takes too long, see the Ready condition of the other object"
+                "another object that has the key pair {name} is being deleted, and this object \
+                 waits until it is gone; if that takes too long, check the Ready condition of the \
+                 other object"
             ),
             Self::PredecessorFirst => to.write_str(
-                "an earlier object with this name vanished despite its finalizer; the operator \
-                 first deletes or releases the key pair of that object",
+                "an earlier object with this name was removed before the operator had handled its \
+                 finalizer; the operator first deletes or releases the key pair of that object",
             ),
             Self::Deleting => to.write_str("Lightsail is deleting the key pair"),
             Self::Importing => to.write_str("Lightsail is importing the key pair"),
@@ -287,8 +290,8 @@ impl fmt::Display for Message<'_> {
             }
             Self::SecretIsMissing { secret } => write!(
                 to,
-                "the Secret {secret} with the private key is missing; the operator is waiting for \
-                 it to be restored, for example from a backup"
+                "the private key is not in the Secret {secret}; put it there, for example from a \
+                 backup: after the operator's --missing-key-grace, it counts as lost"
             ),
             Self::SourceNotFound { at } => write!(
                 to,
@@ -332,9 +335,15 @@ impl fmt::Display for Message<'_> {
             ),
             Self::NameTaken { name, region } => write!(
                 to,
-                "the name {name} in {region} is used by something that does not belong to this \
-                 object; to use another name, delete this object, which changes nothing in \
-                 Lightsail, and create it again with another keyPairName"
+                "the name {name} in {region} is already used by a key pair or another resource \
+                 that does not belong to this object; to use another name, delete this object, \
+                 which changes nothing in Lightsail, and create it again with another keyPairName"
+            ),
+            Self::PairOfOther { name, region } => write!(
+                to,
+                "nothing was deleted: the key pair {name} in {region} does not belong to this \
+                 object; delete this object, which changes nothing in Lightsail, and if the name \
+                 is wrong, create it again with the right keyPairName"
             ),
             Self::ClaimedByOther { name, region } => write!(
                 to,
@@ -359,15 +368,14 @@ impl fmt::Display for Message<'_> {
                  remove that tag in Lightsail (key {OWNER_TAG}, in any capitalization); otherwise, \
                  set deletionPolicy: Retain and delete this object"
             ),
-            Self::Doubtful { name, owner, ends } => {
-                write!(
-                    to,
-                    "Lightsail did not respond to this object's import, and lists no fingerprint \
-                     that shows whether the key pair {name} came from that import; if the key pair \
-                     is from that import, set its tag {OWNER_TAG} to {owner}"
-                )?;
-                if *ends { write!(to, "; if it is not, {RETAIN}") } else { Ok(()) }
-            }
+            Self::Doubtful { name, owner, ends } => write!(
+                to,
+                "Lightsail did not respond to this object's import, and lists no fingerprint that \
+                 shows whether the key pair {name} came from that import; look for the call \
+                 ImportKeyPair in CloudTrail. If the key pair is from that import, set its tag \
+                 {OWNER_TAG} to {owner}; if it is not, {}",
+                way_out(*ends, "set deletionPolicy: Retain and delete this object")
+            ),
             Self::PublicKeyChanged { name } => write!(
                 to,
                 "the public key was changed, but the key pair {name} was not replaced, because \
@@ -485,16 +493,16 @@ impl fmt::Display for Message<'_> {
             Self::CopyNotOwned { secret, copy } => write!(
                 to,
                 "the old private key in the Secret {secret} must first be copied to the Secret \
-                 {copy}, but a Secret with that name exists and holds something else; copy its \
-                 content to a Secret with another name, and then remove {copy}"
+                 {copy}, but that Secret already exists and holds something else; save the content \
+                 of {copy} in a Secret with another name, and then remove {copy}"
             ),
             Self::SecretRejected { secret, why, needs_key } => {
                 write!(to, "the Secret {secret} cannot be used: {why}")?;
                 match why {
                     Rejection::Unreadable(_) if *needs_key => to.write_str(
-                        "; put the key pair's private key into that entry, or copy it to a Secret \
-                         with another name first, and then set secret.name in the spec to that \
-                         name",
+                        "; copy the key pair's private key to a Secret with another name, and then \
+                         set secret.name in the spec to that name; or save the content of that \
+                         entry elsewhere, and then replace it with that private key",
                     ),
                     Rejection::Unreadable(_) => {
                         to.write_str("; set secret.name in the spec to an unused name")
@@ -502,9 +510,11 @@ impl fmt::Display for Message<'_> {
                     Rejection::Immutable | Rejection::OtherType => Ok(()),
                 }
             }
-            Self::SecretRefused { secret, why } => {
-                write!(to, "the Secret {secret} cannot be read or written: {why}")
-            }
+            Self::SecretRefused { secret, why } => write!(
+                to,
+                "the Secret {secret} cannot be read or written: {why}; if a permission, policy, \
+                 webhook or quota prevents this, correct it"
+            ),
             Self::SecretUnread { secret, why } => write!(
                 to,
                 "the Secret {secret} cannot be read: {why}; allow the operator to read it, or, if \
@@ -536,14 +546,19 @@ impl fmt::Display for Message<'_> {
             Self::NameRejected { error } => write!(to, "nothing was deleted: {error}; {RETAIN}"),
             Self::OperationFailed { what, operation } => {
                 let error = lightsail::Error::operation_failed(operation);
-                write!(to, "{what} failed: {error}")
+                write!(
+                    to,
+                    "{what} failed: {error}; the operator will retry, but somebody may have to \
+                     correct the cause"
+                )
             }
             Self::Account(message) => fmt::Display::fmt(message, to),
             Self::TooManyKeyPairs { account, most } => write!(
                 to,
                 "the LightsailAccount {account} has allowed.maxKeyPairs: {most}, and this \
                  namespace has reached that limit in this region; delete an object in this \
-                 namespace that you no longer need, or ask whoever manages the accounts"
+                 namespace and its key pair (one that stays in Lightsail still counts), or ask \
+                 whoever manages the accounts"
             ),
             Self::AdoptedIsKept { name, ends } => write!(
                 to,
@@ -568,8 +583,8 @@ impl fmt::Display for Message<'_> {
 /// How the spec comes to name another Secret, and the key of a pair is not lost with that.
 fn other_secret(needs_key: bool) -> &'static str {
     if needs_key {
-        "copy the right private key to a Secret with another name first, and then set secret.name \
-         in the spec to that name"
+        "copy the right private key to a Secret with another name, and then set secret.name in the \
+         spec to that name"
     } else {
         "set secret.name in the spec to another name"
     }

@@ -211,7 +211,8 @@ impl KeyPairs {
                 namespace,
                 object,
                 %reason,
-                "the key pair of an object that vanished cannot be dealt with yet"
+                "the key pair of an object that was removed before its finalizer was handled \
+                 cannot be deleted or released yet"
             );
         }
     }
@@ -224,8 +225,8 @@ impl KeyPairs {
             tracing::warn!(
                 namespace,
                 object,
-                "an object vanished despite its finalizer; the operator deletes or releases \
-                 its key pair"
+                "an object was removed before the operator had handled its finalizer; the operator \
+                 deletes or releases its key pair"
             );
         }
         self.count_vanished();

@@ -96,7 +96,7 @@ async fn stand(
             tracing::error!(
                 lease,
                 "the Lease cannot be read because of certificates or credentials: {why}; exiting, \
-                 so that those that were replaced are read again"
+                 so that they are read again"
             );
             std::process::exit(1)
         }

@@ -80,7 +80,8 @@ impl Error {
     /// ago.
     pub(super) fn no_credentials(reasons: &[String], for_now: bool) -> Self {
         let kind = if for_now { ErrorKind::Transient } else { ErrorKind::BadCredentials };
-        let message = format!("no AWS credentials from any source; {}", reasons.join("; "));
+        let reasons = reasons.join("; ");
+        let message = format!("no AWS credentials from any source; set one up ({reasons})");
         Self::new(kind, "NoCredentials", stable(&message))
     }
 

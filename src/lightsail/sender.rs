@@ -165,7 +165,7 @@ impl Sender {
             caller = &*self.rights,
             code = error.map(|error| &*error.code),
             error = error.map(|error| &*error.message),
-            "AWS denies a read; this is logged again only after it has succeeded"
+            "AWS denies a read request; this is not logged again until the request has succeeded"
         );
     }
 

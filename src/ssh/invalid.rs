@@ -20,9 +20,9 @@ pub enum InvalidPublicKey {
     Private,
     /// A private key in DER.
     #[error(
-        "it is a private key in DER; use its public key, which ssh-keygen -y -f KEYFILE prints \
-         after openssl pkey -inform DER -in FILE -out KEYFILE. If it was in a spec or a ConfigMap, \
-         treat it as leaked, and make a new key pair"
+        "it is a private key in DER; use its public key, which openssl pkey -inform DER -in FILE \
+         -pubout prints. If it was in a spec or a ConfigMap, treat it as leaked, and make a new \
+         key pair"
     )]
     PrivateDer,
     /// A private key of `PuTTY`.
@@ -149,13 +149,19 @@ pub enum InvalidPrivateKey {
     #[error("is a public key or a certificate; the private key belongs there")]
     Public,
     /// Too long.
-    #[error("is longer than {MAX_PRIVATE} bytes; keep only a private key there")]
+    #[error(
+        "is longer than {MAX_PRIVATE} bytes; save the rest elsewhere, and keep only a private key \
+         there"
+    )]
     TooLong,
     /// More than one.
-    #[error("has more than one private key; keep one of them there")]
+    #[error("has more than one private key; save the others elsewhere, and keep only one there")]
     Several,
     /// There is something else too.
-    #[error("has something before or after the private key; keep only the key there")]
+    #[error(
+        "has something before or after the private key; save that elsewhere, and keep only the \
+         key there"
+    )]
     NotAlone,
     /// DER.
     #[error("is a private key in DER; openssl pkey -inform DER -in FILE converts it to PEM")]

@@ -67,7 +67,8 @@ async fn whoever_leaves_a_secret_as_the_message_says_keeps_the_pair() {
 
     let encrypted = json!({ "stringData": { "ssh-privatekey": with_passphrase(&private) } });
     change(&bed, "fleet", "fleet", &encrypted).await;
-    stalled(&bed, "fleet", "SecretRejected", "or copy it to a Secret with another name").await;
+    stalled(&bed, "fleet", "SecretRejected", "private key to a Secret with another name, and then")
+        .await;
     copy(&bed, "second", &private).await;
     name_secret(&bed, "second").await;
     bed.wait_ready::<LightsailKeyPair>("fleet", "Generated").await;
@@ -75,7 +76,7 @@ async fn whoever_leaves_a_secret_as_the_message_says_keeps_the_pair() {
 
     change(&bed, "second", "fleet", &owner("garbage")).await;
     let way_out = "annotation lightsail-operator.dev/owner to LightsailKeyPair/fleet; otherwise, \
-                   copy the right private key to a Secret with another name first";
+                   copy the right private key to a Secret with another name, and then";
     stalled(&bed, "fleet", "SecretNotOwned", way_out).await;
     change(&bed, "second", "fleet", &owner("LightsailKeyPair/fleet")).await;
     bed.wait_ready::<LightsailKeyPair>("fleet", "Generated").await;

@@ -108,7 +108,8 @@ async fn a_wrong_flag_is_explained_and_ends_with_2() {
         (&["--watch-label-selector", "team in a"][..], "write, for example, team=a,tier in (x,y)"),
         (&["--leader-election=perhaps"][..], "true, false"),
         (&["--log", "a=b=c"][..], "write, for example, info"),
-        (&["--bind-address", "here"][..], "invalid socket address"),
+        (&["--bind-address", "here"][..], "write an IP address and a port"),
+        (&["--concurrency", "0"][..], "use a number from 1 to 1000"),
     ] {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_lightsail-operator"))
             .args(flags)

@@ -109,7 +109,7 @@ async fn bad_key_pairs_are_refused() {
          json!({ "type": "Generated", "region": REGION,
              "generated": { "secret": { "labels": {
                  "argocd.argoproj.io/secret-type": "repository" } } } }),
-                     "label keys of a Secret must have no prefix"),
+                     "keys of secret.labels must have no prefix"),
         ("a backup that is neither",
          with(default_pair(), &json!({ "default": { "backup": "Maybe" } })), "Skip"),
 (

@@ -235,7 +235,7 @@ async fn a_pair_that_is_not_the_expected_one() {
     set_spec(&bed, "restored", json!({ "suspend": false, "ensure": "Absent" })).await;
     stalled(&bed, "restored", "FingerprintMismatch", "").await;
     delete(&bed, "restored").await;
-    stalled(&bed, "restored", "FingerprintMismatch", "set deletionPolicy: Delete").await;
+    stalled(&bed, "restored", "FingerprintMismatch", "with Delete, the operator deletes").await;
     set_spec(&bed, "restored", json!({ "deletionPolicy": "Delete" })).await;
     gone(&bed, "restored").await;
     assert_eq!(bed.region.find_key_pair("restored"), None);

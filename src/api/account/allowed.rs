@@ -33,8 +33,8 @@ pub struct Allowed {
     /// allowed. Default with one namespace: every name.
     ///
     /// Each entry is an exact name, a prefix followed by `*`, `$(namespace)_*`, or `*` for every
-    /// name. No namespace has a `_` in its name, so `$(namespace)_*` for one namespace never
-    /// matches the names of another.
+    /// name. `$(namespace)` stands for the namespace of the object. No namespace has a `_` in its
+    /// name, so `$(namespace)_*` for one namespace never matches the names of another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::key_pair_names")]
     pub key_pair_names: Option<Vec<String>>,
@@ -122,8 +122,9 @@ pub enum TakeOver {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HostKeyResetGrant {
-    /// The tags that an instance must have in Lightsail, for example `team: $(namespace)`. If this
-    /// is empty, the host keys of every instance may be reset.
+    /// The tags that an instance must have in Lightsail, for example `team: $(namespace)`.
+    /// `$(namespace)` stands for the namespace of the object. If this is empty, the host keys of
+    /// every instance may be reset.
     #[schemars(schema_with = "schema::tags")]
     #[x_kube(validation = Rule::new(are_tags("self[key].replace('$(namespace)', '')"))
         .message("keys of instanceTags must have 1 to 128 characters; use letters, digits, spaces \

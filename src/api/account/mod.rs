@@ -72,8 +72,8 @@ use super::schema;
                   wrong"),
     validation = Rule::new("self.sessionTags == 'None' || \
                             (has(self.assumeRoleChain) && size(self.assumeRoleChain) > 0)")
-        .message("sessionTags: Namespace needs a role that the operator can assume for each \
-                  namespace; add one to assumeRoleChain, or remove sessionTags"),
+        .message("sessionTags: Namespace needs a role, which the operator assumes once for each \
+                  namespace; add a role to assumeRoleChain, or remove sessionTags"),
     validation = Rule::new("has(self.allowed.keyPairNames) || \
                             (has(self.allowedNamespaces.names) && \
                             size(self.allowedNamespaces.names) == 1)")
@@ -120,6 +120,9 @@ pub struct LightsailAccountSpec {
     pub allowed_namespaces: AllowedNamespaces,
 
     /// What objects in the allowed namespaces may do with the account.
+    ///
+    /// For an object that a change no longer allows, the operator makes no more calls. Its key pair
+    /// stays in Lightsail.
     pub allowed: Allowed,
 
     /// The maximum number of requests per second to each region, for example `5`.
@@ -152,7 +155,7 @@ pub struct LightsailAccountStatus {
     #[serde(default, rename = "callerARN", skip_serializing_if = "Option::is_none")]
     pub caller_arn: Option<String>,
 
-    /// `Ready`, always. `Reconciling` and `Stalled`, only while they are True.
+    /// `Ready` is always present. `Reconciling` and `Stalled` are present only while they are True.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,

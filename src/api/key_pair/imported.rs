@@ -92,19 +92,19 @@ pub struct ImportedKeyPair {
 #[x_kube(validation = Rule::new("has(self.secretKeyRef) != has(self.configMapKeyRef)")
     .message("publicKeyFrom needs exactly one of secretKeyRef and configMapKeyRef"))]
 pub struct PublicKeySource {
-    /// A key of a Secret, for example the key `ssh-publickey` of the Secret `fleet-ssh`. Set either
-    /// this or `configMapKeyRef`.
+    /// An entry of a Secret, for example `ssh-publickey` of the Secret `fleet-ssh`. Set either this
+    /// or `configMapKeyRef`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "KeyReference")]
     pub secret_key_ref: Option<KeyReference>,
-    /// A key of a ConfigMap, for example the key `fleet.pub` of the ConfigMap `ssh-keys`. Set
-    /// either this or `secretKeyRef`.
+    /// An entry of a ConfigMap, for example `fleet.pub` of the ConfigMap `ssh-keys`. Set either
+    /// this or `secretKeyRef`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "KeyReference")]
     pub config_map_key_ref: Option<KeyReference>,
 }
 
-/// A key of a Secret or ConfigMap.
+/// An entry of a Secret or ConfigMap.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyReference {
@@ -114,7 +114,7 @@ pub struct KeyReference {
         .message("name must be that of a Secret or ConfigMap in this namespace: lowercase \
                   letters, digits, - and .; write, for example, fleet-keys"))]
     pub name: String,
-    /// The key in the data of the ConfigMap or Secret, for example `fleet.pub`.
+    /// The name of the entry in the data of the ConfigMap or Secret, for example `fleet.pub`.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$') && self != '.' && \
                                      !self.startsWith('..')")

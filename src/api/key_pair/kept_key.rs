@@ -15,8 +15,8 @@ use crate::api::schema::{self, is_object_name};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GeneratedKeyPair {
-    /// The type of the keys that the operator generates from now on. An existing key stays.
-    /// Default: `Ed25519`.
+    /// The algorithm of the keys that the operator generates. A change applies only to keys that
+    /// are generated later; an existing key stays. Default: `Ed25519`.
     #[serde(default)]
     pub algorithm: KeyAlgorithm,
 
@@ -98,6 +98,10 @@ pub struct KeySecret {
     /// operator leaves it alone, and the object becomes Stalled with the reason `SecretNotOwned`.
     /// Exception: if the Secret has no owner and holds the private key of the key pair, this object
     /// takes it over.
+    ///
+    /// With `type: Generated`, copy the Secret to the new name before you change this field.
+    /// Otherwise, the private key counts as lost, and with `replacePolicy: Recreate` the operator
+    /// replaces the key pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 240))]
     #[x_kube(validation = Rule::new(is_object_name("self"))
@@ -114,7 +118,7 @@ pub struct KeySecret {
     #[x_kube(validation = Rule::new(
         "self.all(key, key.matches('^[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?$') && \
          self[key].matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$'))")
-        .message("label keys of a Secret must have no prefix; keys and values have at most 63 \
+        .message("keys of secret.labels must have no prefix; keys and values have at most 63 \
                   letters, digits, -, _ and ., with a letter or digit at each end; write, for \
                   example, team: a"))]
     pub labels: BTreeMap<String, String>,

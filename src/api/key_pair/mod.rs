@@ -216,8 +216,8 @@ pub struct LightsailKeyPairSpec {
     pub tags: BTreeMap<String, String>,
 
     /// If `true`, the operator changes nothing, and shows its next step in `status.plannedStep`.
-    /// Exception: if a Secret must outlive this object, the operator removes its owner reference.
-    /// Default: `false`.
+    /// Exception: if a Secret must outlive this object, the operator removes the Secret's owner
+    /// reference to it. Default: `false`.
     ///
     /// If you delete a suspended object, its key pair stays in Lightsail, as with `deletionPolicy:
     /// Retain`.

@@ -75,8 +75,8 @@ pub struct LightsailKeyPairStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Operation")]
     pub last_operation: Option<Operation>,
-    /// `Ready`, always. `Reconciling` and `Stalled`, only while they are True.
-    /// `FingerprintVerified`, if there is a key pair, and a key to compare it with.
+    /// `Ready` is always present. `Reconciling` and `Stalled` are present only while they are True,
+    /// and `FingerprintVerified` if there is a key pair, and a key to compare it with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,

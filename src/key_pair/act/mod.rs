@@ -252,8 +252,10 @@ impl<'a> Run<'a> {
                 return Ok(Some(Action::gone()));
             }
             Step::EndFollowUp { reason, message } => {
-                tracing::warn!(%reason, "an object vanished despite its finalizer: \
-                                         {message}");
+                tracing::warn!(
+                    %reason,
+                    "an object was removed before the operator had handled its finalizer: {message}"
+                );
                 self.ctx.metrics.vanished_ended("LightsailKeyPair", &reason.to_string());
                 self.publish_event(Severity::Warning, reason, &message).await;
                 self.memory.forget(&self.desired.uid);

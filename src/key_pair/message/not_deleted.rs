@@ -28,17 +28,18 @@ impl NotDeleted<'_> {
             Self::TaggedWithoutRecord => write!(
                 to,
                 "the key pair {name} has this object's owner tag, but the object has no record of \
-                 it; set deletionPolicy: Delete to delete the key pair if it has this object's \
-                 key, or Retain to release the object and leave the key pair alone"
+                 it; set deletionPolicy to Delete or Retain: with Delete, the operator deletes the \
+                 key pair if it has this object's key; with Retain, it releases the object and \
+                 leaves the key pair alone"
             ),
             Self::UnknownKey => write!(
                 to,
-                "Lightsail lists no fingerprint that identifies the key of the key pair {name}, \
-                 and this object did not create it; {}",
+                "the operator cannot identify the key of the key pair {name} by its fingerprint, \
+                 and this object did not create the key pair; {}",
                 way_out(
                     ends,
                     "to delete it, set expectedFingerprint to the fingerprint that Lightsail \
-                     lists, or if it lists none, run aws lightsail delete-key-pair \
+                     lists; if Lightsail lists none, run aws lightsail delete-key-pair \
                      --region REGION --key-pair-name NAME"
                 )
             ),
@@ -84,8 +85,8 @@ impl NotDeleted<'_> {
             Self::OtherForm { expected, form } => write!(
                 to,
                 "the operator cannot compare expectedFingerprint {expected} with the key pair \
-                 {name}, because no key in the spec or in a Secret has both fingerprints; write \
-                 the fingerprint as Lightsail lists it: {}{}",
+                 {name}, because no key in the spec or in a Secret has both this fingerprint and \
+                 the one that Lightsail lists; write the fingerprint as Lightsail lists it: {}{}",
                 match form {
                     Form::Md5 => "16 pairs of hexadecimal digits with colons",
                     Form::Sha1 => "20 pairs of hexadecimal digits with colons",

@@ -9,7 +9,7 @@ use crate::api::{Operation, Reason};
 use crate::engine::action::Next;
 use crate::engine::{Lookup, Verdict, next_poll};
 use crate::key_pair::message::Message;
-use crate::key_pair::world::{Desired, DesiredPair, Observed};
+use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
 use crate::lightsail;
 
 /// How soon to read again what was started a moment ago.
@@ -41,7 +41,13 @@ pub(super) fn refuse_spec(desired: &Desired) -> Option<Step> {
 /// Something that is not this object's has the name. Nothing is reported about it (I11).
 pub(super) fn name_conflict(desired: &Desired) -> Step {
     let (name, region) = (&desired.name, &desired.region);
-    stalled(desired, &Message::NameTaken { name, region })
+    let message = match desired.goal {
+        Goal::Present => Message::NameTaken { name, region },
+        Goal::Absent | Goal::ObjectDeleted | Goal::ObjectVanished => {
+            Message::PairOfOther { name, region }
+        }
+    };
+    stalled(desired, &message)
 }
 
 /// Another object comes before this one.

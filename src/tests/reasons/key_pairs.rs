@@ -154,6 +154,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::SourceTooLarge { at, bytes: 100_000, most: 65_536 },
         Message::ConfigMapForbidden { name: "keys" },
         Message::NameTaken { name, region },
+        Message::PairOfOther { name, region },
         Message::ClaimedByOther { name, region },
         Message::DefaultClaimedByOther { region },
         Message::ClaimedByOtherInDeletion { name },

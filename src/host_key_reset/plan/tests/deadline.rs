@@ -35,8 +35,8 @@ fn what_keeps_a_reset_from_its_call_says_that_nothing_was_reset_and_until_when_i
             | Step::Progress { verdict, .. }) = step else { panic!("{step:?}") };
         verdict.message
     };
-    let until = |time: &str| format!("; nothing was reset so far, and the operator retries until \
-        {time}; to cancel the reset, delete this object");
+    let until = |time: &str| format!("; nothing has been reset so far, and the operator retries \
+        until {time}; to cancel the reset, delete this object");
     let before = until("2026-11-24T18:00:00Z");
     let denied: fn(&mut Observed) = |o| o.failure = Some(failure(ErrorKind::Denied));
     assert_eq!(message(denied), format!("Code: message{before}"));

@@ -228,7 +228,7 @@ fn only_what_was_never_about_to_be_called_says_that_nothing_was_reset() {
     ];
     for over in over {
         for (is_interrupted, expected) in
-            [(false, "nothing was reset"), (true, "no call for this reset was found")]
+            [(false, "nothing was reset"), (true, "as far as Lightsail's operations show, nothing")]
         {
             let (mut desired, mut observed) = (desired(), observed());
             found(&mut observed);

@@ -358,6 +358,20 @@ fn an_imported_pair_that_shall_not_be_there() {
     ]);
 }
 
+#[test]
+fn another_name_is_advised_only_to_an_object_that_wants_a_pair() {
+    for (goal, expected) in [
+        (Goal::Present, "create it again with another keyPairName"),
+        (Goal::Absent, "create it again with the right keyPairName"),
+    ] {
+        let (desired, mut observed) = (Desired { goal, ..desired() }, observed());
+        observed.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
+        let Step::Finish(verdict) = plan(&desired, &observed) else { panic!("it is a refusal") };
+        assert_eq!(verdict.reason, Reason::NameConflict);
+        assert!(verdict.message.ends_with(expected), "{}", verdict.message);
+    }
+}
+
 /// A refusal that lasts is shown whatever the object showed before. What decides what it claims
 /// stays in `Ready`: an object that may not use its account would claim its name again.
 #[test]

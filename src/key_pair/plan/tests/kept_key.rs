@@ -112,7 +112,7 @@ fn a_secret_that_is_not_the_objects_says_how_its_key_is_taken() {
 
 #[test]
 fn i3_a_secret_is_left_only_with_a_copy_of_the_key_if_there_is_a_pair() {
-    let copy = "to a Secret with another name first";
+    let copy = "to a Secret with another name, and then";
     let unused = ["to an unused name", "to another name"];
     let (generated, default) = (generated(), default());
     let unreadable = || Found { rejects: Some(Rejection::Unreadable(InvalidPrivateKey::PuTTY)),

@@ -88,7 +88,7 @@ fn a_pair_that_was_there_stays_as_it_is_unless_the_account_says_otherwise() {
 fn what_the_account_keeps_is_not_said_to_need_what_the_spec_has() {
     for (goal, advice, no_advice) in [
         (Goal::Absent, "set ensure: Present", "set expectedFingerprint"),
-        (Goal::ObjectDeleted, "set deletionPolicy: Retain", "set deletionPolicy: Delete"),
+        (Goal::ObjectDeleted, "set deletionPolicy: Retain", "with Delete, the operator deletes"),
     ] {
         let (mut desired, mut observed) = there();
         retain(&mut desired, &mut observed);
