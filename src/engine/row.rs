@@ -1,5 +1,5 @@
-//! What is kept in memory of one object: enough to know whether a change needs a reconciliation, and
-//! what it claims in Lightsail.
+//! What is kept in memory of one object: enough to know whether a change needs a reconciliation,
+//! and what it claims in Lightsail.
 
 use std::fmt;
 use std::sync::Arc;
