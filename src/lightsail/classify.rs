@@ -14,7 +14,7 @@ use aws_sdk_lightsail::operation::RequestId;
 use serde_json::{Map, Value};
 
 use super::error::{Error, ErrorKind, is_code};
-use super::http::{AnsweredBy, Failure, UNREADABLE, unreadable_answer};
+use super::http::{AnsweredBy, Failure, UNREADABLE, has_request_id, unreadable_answer};
 use super::stable_text::{line, stable};
 
 /// An answer that did not come from the API.
@@ -76,25 +76,23 @@ pub(super) fn service_error<E: ProvideErrorMetadata>(error: &E, raw: &HttpRespon
 
 /// What an error answer means. `read` is the code and the message that the SDK has read, if it has.
 fn error_answer(read: (Option<&str>, Option<&str>), raw: &HttpResponse) -> Error {
-    let body: Map<String, Value> =
-        raw.body().bytes().and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
+    let body: Option<Map<String, Value>> =
+        raw.body().bytes().and_then(|bytes| serde_json::from_slice(bytes).ok());
+    // The errors of STS are XML, which the SDK reads only if it has their members.
+    let is_json = body.is_some();
+    let body = body.unwrap_or_default();
     let header = raw.headers().get("x-amzn-errortype").map(str::to_owned);
     let (code, type_) = (member(&body, "code"), member(&body, "__type"));
-    let is_of_aws = header.is_some() || type_.is_some();
+    let is_of_aws = header.is_some() || type_.is_some() || has_request_id(raw) || !is_json;
     let names = [code, read.0.map(str::to_owned), header, type_];
     let names = codes(names.into_iter().flatten());
     let message = read.1.map(str::to_owned).or_else(|| member(&body, "message"));
     let message = message.unwrap_or_default();
-    // A gateway may say by a `code` of its own that it does not know the path.
-    let proves_absence = is_of_aws || has_request_id(raw);
+    // A gateway may have sent the request on before it says, by a `code` of its own, that too many
+    // came, or that it does not know the path.
     let known = classify(&Answer { names, message })
-        .filter(|error| error.kind != ErrorKind::NotFound || proves_absence);
+        .filter(|error| error.kind == ErrorKind::Transient || is_of_aws);
     known.unwrap_or_else(|| unreadable(raw))
-}
-
-/// Whether an answer has the id that AWS gives each request.
-pub(super) fn has_request_id(answer: &HttpResponse) -> bool {
-    answer.request_id().is_some_and(|id| !id.is_empty())
 }
 
 /// `com.amazonaws.lightsail#NotFoundException:http://…` → `NotFoundException`.

@@ -2,19 +2,17 @@
 //!
 //! Lightsail dates what it creates by its own clock, and the clocks of AWS and of the cluster are
 //! never compared. So to know whether something is younger, the operator compares with the `Date`
-//! of Lightsail's own answers.
+//! of Lightsail's own answers. The HTTP client takes it from all others.
 
 use std::sync::Arc;
 
-use aws_sdk_lightsail::config::http::HttpResponse;
 use aws_sdk_lightsail::config::interceptors::BeforeDeserializationInterceptorContextRef;
 use aws_sdk_lightsail::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_lightsail::error::BoxError;
 use k8s_openapi::jiff::Timestamp;
-use k8s_openapi::jiff::fmt::rfc2822;
 use parking_lot::Mutex;
 
-use super::classify::has_request_id;
+use super::http;
 use crate::clock::Moment;
 
 /// The clock of one endpoint. Clones are the same clock.
@@ -32,9 +30,8 @@ impl Clock {
     }
 
     fn note(&self, date: &str) {
-        // `GMT` is what HTTP writes and RFC 2822 calls obsolete.
-        if let Ok(date) = rfc2822::parse(date) {
-            *self.0.lock() = Some((date.timestamp(), Moment::now()));
+        if let Some(date) = http::date(date) {
+            *self.0.lock() = Some((date, Moment::now()));
         }
     }
 }
@@ -50,20 +47,11 @@ impl Intercept for Clock {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let Some(date) = date(context.response()) {
+        if let Some(date) = context.response().headers().get("date") {
             self.note(date);
         }
         Ok(())
     }
-}
-
-/// The `Date` of an answer of Lightsail's. The page of a proxy shows the proxy's clock, and an
-/// answer from a cache an earlier time.
-fn date(answer: &HttpResponse) -> Option<&str> {
-    let headers = answer.headers();
-    let is_json = headers.get("content-type").is_some_and(|type_| type_.contains("json"));
-    let is_of_lightsail = has_request_id(answer) || (answer.status().is_success() && is_json);
-    headers.get("date").filter(|_| is_of_lightsail && headers.get("age").is_none())
 }
 
 #[cfg(test)]
@@ -74,33 +62,6 @@ mod tests {
     use crate::clock::Clocks;
 
     #[test]
-    fn the_clocks_of_proxies_and_caches_are_not_lightsails() {
-        const DATE: &str = "Tue, 24 Nov 2026 22:14:49 GMT";
-        let (json, html) =
-            (("content-type", "application/x-amz-json-1.1"), ("content-type", "text/html"));
-        let id = ("x-amzn-requestid", "5d2c");
-        for (name, status, headers, expected) in [
-            ("an answer", 200, vec![json, id], true),
-            ("an error", 400, vec![json, id], true),
-            ("an answer without an id", 200, vec![json], true),
-            ("a proxy's page", 502, vec![html], false),
-            ("a proxy's page in place of an answer", 200, vec![html], false),
-            ("a gateway's error", 404, vec![json], false),
-            ("an id by its other name", 503, vec![("x-amz-request-id", "5d2c")], true),
-            ("an empty id", 503, vec![("x-amzn-requestid", "")], false),
-            ("an answer from a cache", 200, vec![json, id, ("age", "30")], false),
-        ] {
-            let status = u16::try_into(status).unwrap();
-            let mut answer = HttpResponse::new(status, "".into());
-            for (key, value) in headers {
-                answer.headers_mut().insert(key, value);
-            }
-            answer.headers_mut().insert("date", DATE);
-            assert_eq!(date(&answer), expected.then_some(DATE), "{name}");
-        }
-    }
-
-    #[test]
     fn it_shows_the_date_of_the_last_answer_and_what_has_passed_since() {
         let clock = Clock::default();
         assert_eq!(clock.now(), None);
@@ -109,7 +70,7 @@ mod tests {
         for date in ["Sun, 30 Aug 2015 12:36:01 GMT", "Tue, 24 Nov 2026 22:14:49 GMT"] {
             clock.note(date);
             let shown = clock.now().unwrap();
-            let expected = rfc2822::parse(date).unwrap().timestamp();
+            let expected = http::date(date).unwrap();
             assert!((0..5).contains(&shown.duration_since(expected).as_secs()), "{shown}");
             let clocks = Clocks::read();
             let hour = Duration::from_hours(1);

@@ -339,16 +339,40 @@ async fn an_answer_without_its_list_is_no_empty_list() {
     assert_eq!(codes, [("IncompleteAnswer", ErrorKind::Transient); 6]);
 }
 
-/// What a gateway says of a path that it does not know is nothing that Lightsail says of a pair.
+/// A gateway may have sent the request on, and its words are not Lightsail's.
 #[tokio::test]
-async fn a_gateway_that_finds_nothing_proves_no_absence() {
+async fn i6_a_gateway_proves_nothing_in_whatever_words() {
     let simulator = Simulator::start(Options::default()).await.unwrap();
     let lightsail = lightsail(&simulator).await;
-    let body = r#"{"code":"ResourceNotFound","message":"/ does not exist"}"#.to_owned();
-    simulator.add_fault(Fault::new("*", FaultEffect::Body { status: 404, body }));
-    let (name, kind) = ("fleet".into(), ErrorKind::Transient);
-    assert_eq!(lightsail.find_key_pair(&name).await.unwrap_err().kind, kind);
-    assert_eq!(lightsail.delete_key_pair(&name, None).await.unwrap_err().kind, kind);
+    let bodies = [
+        (404, r#"{"code":"ResourceNotFound","message":"/ does not exist"}"#),
+        (504, r#"{"code":"RequestExpired","message":"upstream request expired"}"#),
+        (504, r#"{"message":"upstream timeout: rate exceeded"}"#),
+        (504, r#"{"message":"please wait for it to complete before trying again"}"#),
+        (503, r#"{"code":"SlowDown"}"#),
+        (502, r#"{"code":"ValidationError","message":"bad upstream"}"#),
+        (403, r#"{"code":"AccessDenied"}"#),
+        (200, r#"{"code":"SlowDown"}"#),
+    ];
+    for (status, body) in bodies {
+        let effect = FaultEffect::Body { status, body: body.to_owned() };
+        let fault = simulator.add_fault(Fault::new("*", effect));
+        let name = "fleet".into();
+        let errors = [
+            lightsail.find_key_pair(&name).await.map(drop),
+            lightsail.delete_key_pair(&name, None).await.map(drop),
+            lightsail.delete_known_host_keys("web-1", &|| true).await.map(drop),
+        ];
+        for error in errors.map(Result::unwrap_err) {
+            assert_eq!(error.kind, ErrorKind::Transient, "{status} {body}: {error}");
+        }
+        fault.remove();
+    }
+    for operation in ["DeleteKeyPair", "DeleteKnownHostKeys"] {
+        let requests = simulator.requests();
+        let sent = requests.iter().filter(|request| request.operation == operation);
+        assert_eq!(sent.count(), bodies.len(), "{operation} is not sent again");
+    }
 }
 
 /// What is throttled is sent again when its turn comes: it is no failure. The rate goes down, and

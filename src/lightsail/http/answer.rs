@@ -4,10 +4,13 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_lightsail::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Method};
+use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::fmt::rfc2822;
 use serde::de::IgnoredAny;
 
 use super::failure::Cause;
@@ -95,9 +98,13 @@ pub(super) fn success(answer: &HttpResponse) -> Success {
         return Success::Error;
     }
     let body = answer.body().bytes().unwrap_or_default();
-    match serde_json::from_slice(body) {
-        Ok(body) => by_members(&body),
-        Err(_) => Success::Unreadable,
+    let Ok(body) = serde_json::from_slice::<BTreeMap<String, _>>(body) else {
+        return Success::Unreadable;
+    };
+    let is_of_service = || body.contains_key("__type") || has_request_id(answer);
+    match by_members(&body) {
+        Success::Error if !is_of_service() => Success::Unreadable,
+        success @ (Success::Good | Success::Error | Success::Unreadable) => success,
     }
 }
 
@@ -118,6 +125,32 @@ fn by_members(body: &BTreeMap<String, Option<IgnoredAny>>) -> Success {
     } else {
         Success::Error
     }
+}
+
+/// Whether an answer has the id that AWS gives each request.
+pub(in crate::lightsail) fn has_request_id(answer: &HttpResponse) -> bool {
+    answer.request_id().is_some_and(|id| !id.is_empty())
+}
+
+/// A time in HTTP, if it can be the time of an answer.
+pub(in crate::lightsail) fn date(text: &str) -> Option<Timestamp> {
+    // `GMT` is what HTTP writes and RFC 2822 calls obsolete.
+    let date = rfc2822::parse(text).ok()?.timestamp();
+    (0..LAST_DATE).contains(&date.as_second()).then_some(date)
+}
+
+/// In 2200. The SDK signs by the clock of the last answer, and panics where that is near the last
+/// time that it can express.
+const LAST_DATE: i64 = 7_258_118_400;
+
+/// Whether the `Date` of an answer is that of the service. The page of a proxy shows the proxy's
+/// clock, and an answer from a cache an earlier time.
+pub(super) fn has_date_of_service(answer: &HttpResponse) -> bool {
+    let headers = answer.headers();
+    let is_json = headers.get("content-type").is_some_and(|type_| type_.contains("json"));
+    let is_of_service = has_request_id(answer) || (answer.status().is_success() && is_json);
+    let is_a_time = headers.get("date").is_some_and(|text| date(text).is_some());
+    is_of_service && is_a_time && headers.get("age").is_none()
 }
 
 /// How long a token of the instance's metadata is valid.
@@ -147,18 +180,49 @@ mod tests {
     const TOKEN: &str = "PUT /latest/api/token";
 
     #[test]
+    fn the_clocks_of_proxies_and_caches_are_not_the_services() {
+        const DATE: &str = "Tue, 24 Nov 2026 22:14:49 GMT";
+        let (json, html) =
+            (("content-type", "application/x-amz-json-1.1"), ("content-type", "text/html"));
+        let id = ("x-amzn-requestid", "5d2c");
+        for (name, status, headers, expected) in [
+            ("an answer", 200, vec![json, id], true),
+            ("an error", 400, vec![json, id], true),
+            ("an answer without an id", 200, vec![json], true),
+            ("a proxy's page", 502, vec![html], false),
+            ("a proxy's page in place of an answer", 200, vec![html], false),
+            ("a gateway's error", 404, vec![json], false),
+            ("an id by its other name", 503, vec![("x-amz-request-id", "5d2c")], true),
+            ("an empty id", 503, vec![("x-amzn-requestid", "")], false),
+            ("an answer from a cache", 200, vec![json, id, ("age", "30")], false),
+        ] {
+            let status = u16::try_into(status).unwrap();
+            let mut answer = HttpResponse::new(status, "".into());
+            for (key, value) in headers {
+                answer.headers_mut().insert(key, value);
+            }
+            answer.headers_mut().insert("date", DATE);
+            assert_eq!(has_date_of_service(&answer), expected, "{name}");
+            for date in ["Fri, 31 Dec 9999 23:59:59 GMT", "soon", ""] {
+                answer.headers_mut().insert("date", date);
+                assert!(!has_date_of_service(&answer), "{name}: {date}");
+            }
+        }
+    }
+
+    #[test]
     fn a_status_of_success_is_not_believed_alone() {
         use Success::{Error, Good, Unreadable};
         for (name, body, header, expected) in [
             ("a list", r#"{"keyPairs":[{"name":"a","tags":[]}]}"#, None, Good),
             ("an empty one", " {}", None, Good),
             ("an error", r#"{"__type":"NotFoundException","message":"m"}"#, None, Error),
-            ("an error without a type", r#"{"code":"AccessDenied"}"#, None, Error),
-            ("its text alone", r#"{"Message":"m"}"#, None, Error),
+            ("a gateway's error", r#"{"code":"AccessDenied"}"#, None, Unreadable),
+            ("its text alone", r#"{"Message":"m"}"#, None, Unreadable),
             ("a list with a type", r#"{"__type":"t","keyPairs":[]}"#, None, Good),
             ("a list and an error", r#"{"operations":[],"code":"c"}"#, None, Unreadable),
             ("a list, and null", r#"{"operations":[],"message":null,"code":null}"#, None, Good),
-            ("an error, and null", r#"{"message":"m","operations":null}"#, None, Error),
+            ("an error, and null", r#"{"__type":"t","message":"m","operations":null}"#, None, Error),
             ("nulls", r#"{"operations":null,"message":null}"#, None, Good),
             ("an error of a header", "{}", Some("NotFoundException"), Error),
             ("nothing", "", None, Unreadable),
@@ -173,6 +237,10 @@ mod tests {
                 answer.headers_mut().insert("x-amzn-errortype", type_);
             }
             assert_eq!(success(&answer), expected, "{name}");
+            answer.headers_mut().insert("x-amzn-requestid", "5d2c");
+            let is_error = body.contains("code\":\"AccessDenied") || body.contains("Message");
+            let expected = if is_error { Error } else { expected };
+            assert_eq!(success(&answer), expected, "{name}, with an id");
         }
     }
 

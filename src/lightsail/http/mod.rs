@@ -30,6 +30,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use self::answer::Success;
+pub(super) use self::answer::{date, has_request_id};
 use self::connect::Connect;
 pub(super) use self::failure::{Cause, Failure, UNREADABLE, unreadable as unreadable_answer};
 use self::hosts::Hosts;
@@ -133,6 +134,10 @@ impl Exchange {
         // The header of the protocol that Lightsail speaks.
         let is_of_api = request.headers().contains_key("x-amz-target");
         let outcome = self.send(request).await.and_then(|mut answer| {
+            // The SDK signs by this clock, and the operator compares times with it.
+            if !answer::has_date_of_service(&answer) {
+                answer.headers_mut().remove("date");
+            }
             let fault = |operation| answer::fault(operation, &parts, &answer);
             if let Some(cause) = operation.and_then(fault) {
                 return Err(Failure::new(&uri, cause));

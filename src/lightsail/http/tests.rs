@@ -83,3 +83,30 @@ async fn a_connection_that_is_closed_is_one_cause_however_it_shows() {
         }
     }
 }
+
+/// The SDK would sign by that clock until the process ends, or panic each time.
+#[tokio::test]
+async fn the_clock_of_whoever_stands_in_between_reaches_nobody() {
+    const ID: &str = "x-amzn-requestid: 5d2c\r\n";
+    for (status, date, more, expected) in [
+        ("200 OK", "Tue, 24 Nov 2026 22:14:49 GMT", ID, true),
+        ("403 No", "Tue, 24 Nov 2026 22:14:49 GMT", "content-type: text/html\r\n", false),
+        ("200 OK", "Fri, 31 Dec 9999 23:59:59 GMT", ID, false),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let head = format!("HTTP/1.1 {status}\r\ndate: {date}\r\n{more}");
+        let answer = head + "content-length: 2\r\n\r\n{}";
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4_096]).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        });
+        let call_timeout = Duration::from_secs(5);
+        let exchange = exchange(HttpOptions { call_timeout, ..HttpOptions::default() }).unwrap();
+        let mut request = HttpRequest::new("{}".into());
+        request.set_uri(format!("http://{address}/")).unwrap();
+        let answer = exchange.exchange(request).await.unwrap();
+        assert_eq!(answer.headers().get("date"), expected.then_some(date), "{status} {date}");
+    }
+}
