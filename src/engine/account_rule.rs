@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::action::Next;
-use super::message::Message;
+use super::message::{Message, WayOut};
 use super::verdict::Verdict;
 use crate::access::Grant;
 use crate::ids::AccountId;
@@ -21,7 +21,7 @@ pub fn refuse_account(
     recorded: Option<&AccountId>,
     pinned: Option<&AccountId>,
     name: Option<&str>,
-    way_out: Option<&str>,
+    way_out: WayOut<'_>,
 ) -> Option<Verdict> {
     let is_other = |wanted: &&AccountId| *wanted != account;
     let message = match (recorded.filter(is_other), pinned.filter(is_other)) {
@@ -40,7 +40,7 @@ pub fn verdict_of(
     error: &lightsail::Error,
     grant: &Grant,
     is_identified: bool,
-    way_out: Option<&str>,
+    way_out: WayOut<'_>,
 ) -> Verdict {
     let verdict = Verdict::from(error);
     let Grant::Account(entry) = grant else { return verdict };

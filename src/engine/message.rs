@@ -7,27 +7,38 @@ use crate::access::permission::Refused;
 use crate::api::Reason;
 use crate::ids::AccountId;
 
+/// What else a person can do, beside what a message advises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WayOut<'a> {
+    /// Nothing.
+    None,
+    /// That.
+    Or(&'a str),
+    /// Only to ask: the call of the object may have been made, so another object must not be
+    /// created for it.
+    OnlyAsk,
+}
+
 /// A message; `Display` has the texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the texts say it")]
 pub enum Message<'a> {
-    /// `name` is the `LightsailAccount` that the object uses, if it uses one. `way_out` is what
-    /// else a person can do.
+    /// `name` is the `LightsailAccount` that the object uses, if it uses one.
     OfOtherAccount {
         account: &'a AccountId,
         other: &'a AccountId,
         name: Option<&'a str>,
-        way_out: Option<&'a str>,
+        way_out: WayOut<'a>,
     },
     /// As above.
     NotThePinnedAccount {
         account: &'a AccountId,
         pinned: &'a AccountId,
-        way_out: Option<&'a str>,
+        way_out: WayOut<'a>,
     },
     NoAccess {
         why: Refused<'a>,
-        way_out: Option<&'a str>,
+        way_out: WayOut<'a>,
     },
     /// AWS's message may name other teams' roles, so it is only in the account's conditions and in
     /// the log. `is_tagged`: each namespace has a session of its own, of which only the log tells.
@@ -35,7 +46,7 @@ pub enum Message<'a> {
         name: &'a str,
         code: &'a str,
         is_tagged: bool,
-        way_out: Option<&'a str>,
+        way_out: WayOut<'a>,
     },
     /// As above. The action of the IAM policy that is missing, if it is known.
     RefusedByAws {
@@ -92,10 +103,13 @@ impl fmt::Display for Message<'_> {
                 write!(
                     to,
                     "the LightsailAccount {name} is for the AWS account {account}, but this object \
-                     belongs to {other}; create a new object whose accountRef names a \
-                     LightsailAccount for {other}"
+                     belongs to {other}"
                 )?;
-                or(to, *way_out)
+                way_out.after(to, || {
+                    format!(
+                        "create a new object whose accountRef names a LightsailAccount for {other}"
+                    )
+                })
             }
             Self::OfOtherAccount { account, other, name: None, way_out } => {
                 write!(
@@ -103,7 +117,7 @@ impl fmt::Display for Message<'_> {
                     "the operator's credentials are for the account {account}, but this object \
                      belongs to {other}; give the operator credentials for {other}"
                 )?;
-                or(to, *way_out)
+                way_out.or(to)
             }
             Self::NotThePinnedAccount { account, pinned, way_out } => {
                 write!(
@@ -112,30 +126,11 @@ impl fmt::Display for Message<'_> {
                      --aws-account-id is {pinned}; give the operator credentials for {pinned}, or \
                      correct the flag"
                 )?;
-                or(to, *way_out)
+                way_out.or(to)
             }
             Self::NoAccess { why, way_out } => {
-                match why {
-                    Refused::Required { is_reset } => required(to, *is_reset),
-                    Refused::NotFound(name) => write!(
-                        to,
-                        "the LightsailAccount {name} does not exist, or does not allow this \
-                         namespace; create a new object with another accountRef.name, or ask \
-                         whoever manages the accounts"
-                    ),
-                    Refused::NotAllowed(name, refusal) => write!(
-                        to,
-                        "the LightsailAccount {name} does not allow this: {refusal}; correct the \
-                         spec (immutable fields only in a new object), or ask whoever manages the \
-                         accounts"
-                    ),
-                    Refused::Terminating(name) => write!(
-                        to,
-                        "the LightsailAccount {name} is being deleted and accepts no new objects; \
-                         create a new object with another accountRef.name"
-                    ),
-                }?;
-                or(to, *way_out)
+                write!(to, "{}", Cause(*why))?;
+                way_out.after(to, || advice(*why))
             }
             Self::AccountFails { name, code, is_tagged, way_out } => {
                 let log =
@@ -145,7 +140,7 @@ impl fmt::Display for Message<'_> {
                     "the operator cannot use the LightsailAccount {name} at the moment ({code}); \
                      ask whoever manages the accounts to check its conditions{log}"
                 )?;
-                or(to, *way_out)
+                way_out.or(to)
             }
             Self::RefusedByAws { name, action, code } => write!(
                 to,
@@ -185,23 +180,73 @@ impl fmt::Display for Message<'_> {
     }
 }
 
-fn required(to: &mut fmt::Formatter<'_>, is_reset: bool) -> fmt::Result {
-    let change = if is_reset {
-        "create a new HostKeyReset with the spec.accountRef.name of one"
-    } else {
-        "set spec.accountRef.name to one"
-    };
-    write!(
-        to,
-        "this cluster uses LightsailAccounts, so every object must refer to one; {change} that \
-         allows this namespace, or ask whoever runs the operator to exempt the namespace \
-         (--unscoped-namespace; accounts.unscopedNamespaces in the chart)"
-    )
+/// Why an object may not use its credentials.
+struct Cause<'a>(Refused<'a>);
+
+impl fmt::Display for Cause<'_> {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Refused::Required { .. } => to.write_str(
+                "this cluster uses LightsailAccounts, and every object must refer to one",
+            ),
+            Refused::NotFound(name) => write!(
+                to,
+                "the LightsailAccount {name} does not exist, or does not allow this namespace"
+            ),
+            Refused::NotAllowed(name, refusal) => {
+                write!(to, "the LightsailAccount {name} does not allow this: {refusal}")
+            }
+            Refused::Terminating(name) => write!(
+                to,
+                "the LightsailAccount {name} is being deleted and accepts no new objects"
+            ),
+        }
+    }
 }
 
-fn or(to: &mut fmt::Formatter<'_>, way_out: Option<&str>) -> fmt::Result {
-    match way_out {
-        Some(way_out) => write!(to, ", or {way_out}"),
-        None => Ok(()),
+/// What its user can do then.
+fn advice(why: Refused<'_>) -> String {
+    const ASK: &str = "ask whoever manages the accounts";
+    match why {
+        Refused::Required { is_reset } => {
+            let change = if is_reset {
+                "create a new HostKeyReset with the spec.accountRef.name of one"
+            } else {
+                "set spec.accountRef.name to one"
+            };
+            format!(
+                "{change} that allows this namespace, or ask whoever runs the operator to exempt \
+                 the namespace (--unscoped-namespace; accounts.unscopedNamespaces in the chart)"
+            )
+        }
+        Refused::NotFound(_) => {
+            format!("create a new object with another accountRef.name, or {ASK}")
+        }
+        Refused::NotAllowed(..) => {
+            format!("correct the spec (immutable fields only in a new object), or {ASK}")
+        }
+        Refused::Terminating(_) => "create a new object with another accountRef.name".to_owned(),
+    }
+}
+
+impl WayOut<'_> {
+    /// Follows a cause. `usual` is what is advised, unless another object must not be created.
+    fn after(self, to: &mut fmt::Formatter<'_>, usual: impl Fn() -> String) -> fmt::Result {
+        if self == Self::OnlyAsk {
+            return to.write_str(
+                ", so the operator cannot find out whether Lightsail accepted the call; ask \
+                 whoever manages the accounts before you create another HostKeyReset",
+            );
+        }
+        write!(to, "; {}", usual())?;
+        self.or(to)
+    }
+
+    /// Follows an advice that holds in any case.
+    fn or(self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Or(way_out) => write!(to, ", or {way_out}"),
+            Self::None | Self::OnlyAsk => Ok(()),
+        }
     }
 }

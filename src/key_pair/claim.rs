@@ -38,7 +38,7 @@ pub struct PairClaim {
     pub created_at: Option<Timestamp>,
     /// The pair that the status records.
     pub arn: Option<Digest<Arn>>,
-    /// The account of that pair.
+    /// The account of that pair, or the one that the object belongs to.
     pub account: Option<Digest<AccountId>>,
     /// Whether there should be a pair.
     pub wants_pair: bool,
@@ -150,14 +150,12 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
     let has_acted = arn.is_some() || desired.has_used_account(&record::recorded(object));
     let is_idle = arn.is_none() && !may_act;
     let waits = shows_wait && !is_idle;
-    let of_object = || PairClaim {
-        has_intent,
-        is_idle,
-        has_acted,
-        waits,
-        is_refused,
-        baseline,
-        ..PairClaim::of(&desired, arn)
+    let of_object = || {
+        let claim = PairClaim::of(&desired, arn);
+        // It never has a pair in another one.
+        let recorded = object.status.as_ref().and_then(|status| status.account_id.as_ref());
+        let account = claim.account.or_else(|| recorded.map(Digest::of));
+        PairClaim { account, has_intent, is_idle, has_acted, waits, is_refused, baseline, ..claim }
     };
     let claim = claims.then(of_object);
     Row {

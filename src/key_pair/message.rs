@@ -70,7 +70,7 @@ pub enum Message<'a> {
     ClaimedByOther { name: &'a KeyPairName, region: &'a Region },
     DefaultClaimedByOther { region: &'a Region },
     ClaimedByOtherInDeletion { name: &'a KeyPairName },
-    OwnershipLost { name: &'a KeyPairName },
+    OwnershipLost { name: &'a KeyPairName, ends: bool },
     Doubtful { name: &'a KeyPairName, owner: &'a Owner, ends: bool },
 
     // Stalled: the key
@@ -362,11 +362,12 @@ impl fmt::Display for Message<'_> {
                 "nothing was deleted: the key pair {name} belongs to another object in this \
                  cluster, which already has it or is older; {RETAIN}"
             ),
-            Self::OwnershipLost { name } => write!(
+            Self::OwnershipLost { name, ends } => write!(
                 to,
                 "the key pair {name} now has another owner's tag; if it belongs to this object, \
                  remove that tag in Lightsail (key {OWNER_TAG}, in any capitalization); otherwise, \
-                 set deletionPolicy: Retain and delete this object"
+                 {}",
+                way_out(*ends, "set deletionPolicy: Retain and delete this object")
             ),
             Self::Doubtful { name, owner, ends } => write!(
                 to,

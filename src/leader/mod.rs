@@ -187,7 +187,9 @@ async fn hold(election: &Election, times: Times, lease: &HeldLease, sent: Moment
         ticks.tick().await;
         let left = times.renew_deadline.saturating_sub(renewed.elapsed());
         if left.is_zero() {
-            return format!("it could not be renewed for {:?} ({said})", times.renew_deadline);
+            // Nothing failed while the process was paused.
+            let why = if said.is_empty() { String::new() } else { format!(" ({said})") };
+            return format!("it could not be renewed for {:?}{why}", times.renew_deadline);
         }
         match tokio::time::timeout(times.attempt().min(left), election.renew()).await {
             Ok(Ok(Some(sent))) => {

@@ -8,7 +8,7 @@ use crate::access::permission::{Permission, What, permission};
 use crate::engine::Verdict;
 use crate::engine::account_rule::{refuse_account, verdict_of};
 use crate::engine::action::Next;
-use crate::engine::message::Message;
+use crate::engine::message::{Message, WayOut};
 use crate::host_key_reset::world::{Desired, Observed};
 use crate::ids::AccountId;
 use crate::lightsail;
@@ -34,7 +34,7 @@ pub(super) fn hindrance(desired: &Desired, observed: &Observed) -> Option<Hindra
         Permission::Granted => {}
         Permission::LabelsUnread => return Some(Hindrance::Unread(ReadStep::Namespace)),
         Permission::Refused(why) => {
-            return Some(refused(&Message::NoAccess { why, way_out: None }));
+            return Some(refused(&Message::NoAccess { why, way_out: way_out(observed) }));
         }
     }
     if let Some(error) = &observed.failure {
@@ -49,7 +49,13 @@ pub(super) fn hindrance(desired: &Desired, observed: &Observed) -> Option<Hindra
         Grant::Account(entry) => Some(&*entry.name),
         Grant::Operator | Grant::Required | Grant::Missing(_) => None,
     };
-    refuse_account(account, recorded, pinned, name, None).map(Hindrance::Refused)
+    refuse_account(account, recorded, pinned, name, way_out(observed)).map(Hindrance::Refused)
+}
+
+/// Once the call may have been made, another object would make it again.
+fn way_out(observed: &Observed) -> WayOut<'static> {
+    let may_be_called = observed.status.attempts > 0 && !observed.intent_written;
+    if may_be_called { WayOut::OnlyAsk } else { WayOut::None }
 }
 
 pub(super) fn refused(message: &Message<'_>) -> Hindrance {
@@ -59,5 +65,5 @@ pub(super) fn refused(message: &Message<'_>) -> Hindrance {
 
 /// What an error means.
 pub(super) fn failed(observed: &Observed, error: &lightsail::Error) -> Verdict {
-    verdict_of(error, &observed.grant, observed.account.is_some(), None)
+    verdict_of(error, &observed.grant, observed.account.is_some(), way_out(observed))
 }

@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use super::ending::release;
 use super::kept_key;
-use super::permission::RELEASE_WITHOUT_CALL;
+use super::permission;
 use super::step::Step;
 use crate::api::Operation;
 use crate::engine::Lookup;
@@ -22,7 +22,7 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
             ends_with_rejected_name(desired, observed, error)
         }
         Failure::Lightsail(error) => {
-            let way_out = desired.goal.ends().then_some(RELEASE_WITHOUT_CALL);
+            let way_out = permission::way_out(desired);
             let is_identified = observed.account.is_some();
             let verdict = verdict_of(error, &observed.grant, is_identified, way_out);
             // A refusal of the operator's own is no silence of Lightsail's.

@@ -292,7 +292,8 @@ pub(super) fn is_made_here(desired: &Desired, observed: &Observed, pair: &KeyPai
 }
 
 pub(super) fn ownership_lost(desired: &Desired) -> Step {
-    stalled(desired, &Message::OwnershipLost { name: &desired.name })
+    let (name, ends) = (&desired.name, desired.goal.ends());
+    stalled(desired, &Message::OwnershipLost { name, ends })
 }
 
 /// Whether it is the very pair that the status records. Where nothing is recorded, ownership has

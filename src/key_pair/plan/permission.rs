@@ -11,7 +11,7 @@ use crate::access::permission::{Permission, Refused, What, permission};
 use crate::api::account::{AllowedKeyPairType, DefaultKeyPairAction};
 use crate::api::key_pair::{AdoptionPolicy, Backup, DeletionPolicy};
 use crate::engine::action::Next;
-use crate::engine::message::Message as Shared;
+use crate::engine::message::{Message as Shared, WayOut};
 use crate::key_pair::message::{Message, Release};
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
 
@@ -65,17 +65,25 @@ fn asks<'a>(desired: &'a Desired, observed: &Observed) -> Vec<What<'a>> {
     }
 }
 
+/// What its user can do beside what a message about the account advises.
+pub(super) fn way_out(desired: &Desired) -> WayOut<'static> {
+    if desired.goal.ends() { WayOut::Or(RELEASE_WITHOUT_CALL) } else { WayOut::None }
+}
+
 /// It makes no call, and an owner tag stays.
 fn refused(desired: &Desired, observed: &Observed, why: Refused<'_>) -> Step {
     if !desired.goal.ends() {
-        return stalled(desired, &Message::Account(Shared::NoAccess { why, way_out: None }));
+        return stalled(
+            desired,
+            &Message::Account(Shared::NoAccess { why, way_out: WayOut::None }),
+        );
     }
     if effective_deletion_policy(desired, observed.recorded.origin) == DeletionPolicy::Retain {
         let why = without_access(observed, Release::NoAccess);
         return end(desired, observed, &Message::Released { why, tag_stays: None });
     }
     let patch = patch(desired);
-    let stalled = Message::Account(Shared::NoAccess { why, way_out: Some(&patch) });
+    let stalled = Message::Account(Shared::NoAccess { why, way_out: WayOut::Or(&patch) });
     let Some(is_terminating) = observed.namespace_terminating else { return Step::ReadNamespace };
     match desired.deleted_at.filter(|_| is_terminating) {
         // That its namespace is deleted next is something that no watch reports.

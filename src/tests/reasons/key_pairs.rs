@@ -3,7 +3,7 @@
 use super::{Row, names, variants};
 use crate::access::permission::{Refusal, Refused};
 use crate::api::Operation;
-use crate::engine::message::Message as Shared;
+use crate::engine::message::{Message as Shared, WayOut};
 use crate::ids::{Fingerprint, KeyPairName, Owner, Region};
 use crate::key_pair::message::{Message, NotDeleted, Release};
 use crate::key_pair::world::{InvalidName, SourceKind, SourceRef};
@@ -158,7 +158,8 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::ClaimedByOther { name, region },
         Message::DefaultClaimedByOther { region },
         Message::ClaimedByOtherInDeletion { name },
-        Message::OwnershipLost { name },
+        Message::OwnershipLost { name, ends: false },
+        Message::OwnershipLost { name, ends: true },
         Message::Doubtful { name, owner, ends: false },
         Message::Doubtful { name, owner, ends: true },
         Message::PublicKeyChanged { name },
@@ -204,7 +205,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::Deleted { name, region },
         Message::Account(Shared::NoAccess {
             why: Refused::NotAllowed("production", Refusal::Name),
-            way_out: None,
+            way_out: WayOut::None,
         }),
         Message::TooManyKeyPairs { account: "production", most: 20 },
         Message::AdoptedIsKept { name, ends: false },

@@ -12,7 +12,7 @@ use crate::access::permission::{Refusal, Refused};
 use crate::account::message::Message as AccountMessage;
 use crate::config::Config;
 use crate::engine::Verdict;
-use crate::engine::message::Message as CommonMessage;
+use crate::engine::message::{Message as CommonMessage, WayOut};
 use crate::lightsail::samples;
 
 mod host_key_resets;
@@ -61,40 +61,57 @@ fn common() -> Vec<CommonMessage<'static>> {
             account: account(),
             other: other(),
             name: None,
-            way_out: None,
+            way_out: WayOut::None,
         },
         CommonMessage::OfOtherAccount {
             account: account(),
             other: other(),
             name: Some("production"),
-            way_out: None,
+            way_out: WayOut::None,
         },
         CommonMessage::OfOtherAccount {
             account: account(),
             other: other(),
             name: None,
-            way_out: Some(crate::key_pair::plan::RELEASE_WITHOUT_CALL),
+            way_out: WayOut::Or(crate::key_pair::plan::RELEASE_WITHOUT_CALL),
         },
-        CommonMessage::NotThePinnedAccount { account: account(), pinned: other(), way_out: None },
-        CommonMessage::NoAccess { why: Refused::Required { is_reset: false }, way_out: None },
-        CommonMessage::NoAccess { why: Refused::Required { is_reset: true }, way_out: None },
-        CommonMessage::NoAccess { why: Refused::NotFound("production"), way_out: None },
+        CommonMessage::NotThePinnedAccount {
+            account: account(),
+            pinned: other(),
+            way_out: WayOut::None,
+        },
+        CommonMessage::NoAccess {
+            why: Refused::Required { is_reset: false },
+            way_out: WayOut::None,
+        },
+        CommonMessage::NoAccess {
+            why: Refused::Required { is_reset: true },
+            way_out: WayOut::None,
+        },
+        CommonMessage::NoAccess { why: Refused::NotFound("production"), way_out: WayOut::None },
         CommonMessage::NoAccess {
             why: Refused::NotAllowed("production", Refusal::Region),
-            way_out: None,
+            way_out: WayOut::None,
         },
-        CommonMessage::NoAccess { why: Refused::Terminating("production"), way_out: None },
+        CommonMessage::NoAccess { why: Refused::Terminating("production"), way_out: WayOut::None },
+        CommonMessage::NoAccess { why: Refused::NotFound("production"), way_out: WayOut::OnlyAsk },
+        CommonMessage::OfOtherAccount {
+            account: account(),
+            other: other(),
+            name: Some("production"),
+            way_out: WayOut::OnlyAsk,
+        },
         CommonMessage::AccountFails {
             name: "production",
             code: "AccessDenied",
             is_tagged: false,
-            way_out: None,
+            way_out: WayOut::None,
         },
         CommonMessage::AccountFails {
             name: "production",
             code: "AccessDenied",
             is_tagged: true,
-            way_out: None,
+            way_out: WayOut::None,
         },
         CommonMessage::RefusedByAws {
             name: "production",

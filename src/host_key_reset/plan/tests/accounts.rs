@@ -45,6 +45,32 @@ fn who_needs_an_account_creates_a_new_reset() {
 }
 
 #[test]
+fn i6_nobody_whose_call_may_have_been_made_is_told_to_create_another_reset() {
+    let missing = || Grant::Missing("own".into());
+    let of_other = || used(account(&json!({ "hostKeyReset": { "instanceTags": {} } })));
+    for (grant, recorded) in
+        [(Grant::Required, None), (missing(), None), (of_other(), Some("210000000000"))] {
+        for is_begun in [false, true] {
+            let mut observed = Observed { grant: grant.clone(), ..observed() };
+            if is_begun {
+                begun(&mut observed);
+                let (intent, since) = (observed.intent_date(), Some(observed.now));
+                observed.search = Search { intent, since, first_list: None };
+            }
+            observed.status.account_id = recorded.map(str::to_owned);
+            let step = plan(&desired(), &observed);
+            let (Step::Wait(verdict) | Step::Progress { verdict, .. }) = &step else {
+                panic!("{grant:?} {is_begun}: {step:?}")
+            };
+            let message = &verdict.message;
+            assert_eq!(message.contains("create a new"), !is_begun, "{message}");
+            let asks = message.contains("the accounts before you create another HostKeyReset");
+            assert_eq!(asks, is_begun, "{message}");
+        }
+    }
+}
+
+#[test]
 fn what_an_account_does_not_allow_is_not_called() {
     check(&[
         ("without tags, it allows it immediately",

@@ -11,7 +11,7 @@ use crate::engine::{ObjectRef, Settings};
 use crate::engine::tables::ByUid;
 use crate::engine::rows::{Row, Rows, Shown};
 use crate::engine::trigger::Trigger;
-use crate::ids::{Arn, KeyPairName, Owner, Scope};
+use crate::ids::{AccountId, Arn, KeyPairName, Owner, Scope};
 use crate::engine::rows::Claim as _;
 use crate::key_pair::claim::{PairClaim, owned, rivals, row_of, surely_refused};
 use crate::lightsail::samples::listing;
@@ -204,6 +204,28 @@ fn an_object_that_its_account_refuses_stands_in_the_way_only_if_it_has_the_pair_
         assert_eq!(found.len(), expected, "{is_refused} {has_pair}");
         let found = rivals(&at, &rows, &desired(), None, None, |_| None, |_, _| true);
         assert_eq!(found.len(), 0, "it may not have it now, whatever it shows");
+    }
+}
+
+#[test]
+fn an_object_that_belongs_to_another_aws_account_stands_in_nobodys_way() {
+    const OTHER: &str = "210000000000";
+    for (recorded, expected) in [(None, 1), (Some(OTHER), 1), (Some(ACCOUNT), 0)] {
+        let status = recorded.map(|account| serde_json::json!({ "accountID": account }));
+        let object = serde_json::json!({
+            "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair",
+            "metadata": { "name": "old", "namespace": "team-a", "uid": "a" },
+            "spec": { "type": "Imported", "region": "eu-west-1", "keyPairName": "fleet",
+                "imported": { "publicKey": FIRST } },
+            "status": status,
+        });
+        let row = row_of(&serde_json::from_value(object).unwrap(), &settings());
+        let mut rows = Rows::default();
+        rows.apply(&ObjectRef::new("team-a", "old"), row, Instant::now());
+        let (at, own) = (ObjectRef::new("team-a", "fleet"), AccountId::from(OTHER));
+        let of_lane = |_: &str| Some(own.clone());
+        let found = rivals(&at, &rows, &desired(), Some(&own), None, of_lane, |_, _| false);
+        assert_eq!(found.len(), expected, "{recorded:?}");
     }
 }
 
