@@ -182,6 +182,9 @@ pub struct LightsailKeyPairSpec {
     ///   `OwnershipLost`.
     /// - `Never`: do not adopt it.
     ///
+    /// A key pair that has this key and this object's own owner tag is always adopted: the object
+    /// was restored without its status.
+    ///
     /// An object that cannot adopt the key pair becomes Stalled with the reason `NameConflict`.
     #[serde(default)]
     pub adoption_policy: AdoptionPolicy,
