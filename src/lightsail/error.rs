@@ -7,6 +7,7 @@ use super::http::{Cause, Failure};
 use super::stable_text::{line, stable};
 use crate::api::Operation;
 use crate::ids::{AccountId, Region};
+use crate::key_text::has_key;
 
 /// What follows from an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +114,7 @@ pub(super) const LONGEST_CODE: usize = 64;
 /// Whether a text of an answer can be a code.
 pub(super) fn is_code(text: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    (1..=LONGEST_CODE).contains(&text.len()) && text.bytes().all(is_allowed)
+    (1..=LONGEST_CODE).contains(&text.len()) && text.bytes().all(is_allowed) && !has_key(text)
 }
 
 impl Error {
@@ -192,6 +193,13 @@ impl Error {
             "IncompleteAnswer",
             format!("the response has no usable {member}"),
         )
+    }
+
+    /// The same, if the answer quotes a private key: without a word of it.
+    pub(super) fn without_key(self) -> Self {
+        let message = "the message of the response was left out, because it may contain a private \
+                       key";
+        Self { message: message.to_owned(), ..self }
     }
 
     /// No answer in time.
@@ -309,6 +317,8 @@ mod tests {
         for code in ["<html>", "two words", &"C".repeat(LONGEST_CODE + 1)] {
             assert_eq!(failed(code, "it failed"), "OperationFailed: it failed");
         }
+        let part = "MIIEpAIBAAKCAQEA7vJxQz2kLwMIIEpAIBAAKCAQEA7vJxQz2kLw";
+        assert_eq!(failed(part, part), "OperationFailed: …");
         let page = "<p>busy</p>\r\n".repeat(10_000);
         let message = failed("Code", &page);
         assert!(message.len() < 500 && !message.contains('\n'), "{message}");
