@@ -234,12 +234,13 @@ impl Error {
 
     /// Whether a request was refused, and not carried out, because the clocks of this machine and
     /// of AWS differ.
-    pub(super) fn is_of_clock(&self) -> bool {
+    #[must_use]
+    pub fn is_of_clock(&self) -> bool {
         let codes = ["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"];
         let words = ["Signature expired", "Signature not yet current"];
         self.kind == ErrorKind::BadCredentials
             && (codes.contains(&self.code.as_str())
-                || words.iter().any(|words| self.message.starts_with(words)))
+                || words.iter().any(|words| self.message.contains(words)))
     }
 
     /// Whether a server that answers for several regions does not know the region that the request

@@ -80,6 +80,7 @@ pub(crate) fn words_of_aws() -> Vec<Error> {
         (ErrorKind::Throttled, "ThrottlingException"),
         (ErrorKind::Denied, "AccessDeniedException"),
         (ErrorKind::BadCredentials, "InvalidClientTokenId"),
+        (ErrorKind::BadCredentials, "RequestExpired"),
         (ErrorKind::AccountSetup, "AccountSetupInProgressException"),
         (ErrorKind::RegionSetup, "RegionSetupInProgressException"),
         (ErrorKind::BadKey, "InvalidKey.Format"),
