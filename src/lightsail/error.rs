@@ -111,6 +111,8 @@ impl StdError for Error {}
 /// A code becomes a label of metrics and part of conditions, but its body may come from anybody.
 pub(super) const LONGEST_CODE: usize = 64;
 
+const ENDLESS_LIST: &str = "EndlessList";
+
 /// Whether a text of an answer can be a code.
 pub(super) fn is_code(text: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
@@ -125,7 +127,12 @@ impl Error {
     /// A list has more pages than any that is right.
     pub(super) fn endless_list(pages: usize) -> Self {
         let message = format!("a list has more than {pages} pages");
-        Self::new(ErrorKind::Transient, "EndlessList", message)
+        Self::new(ErrorKind::Transient, ENDLESS_LIST, message)
+    }
+
+    /// Whether it is that.
+    pub(super) fn is_endless_list(&self) -> bool {
+        self.code == ENDLESS_LIST
     }
 
     /// A page of a list named itself as the next one.
