@@ -16,7 +16,7 @@ const LONGEST_NAME: usize = 64;
 /// The text without PEM and what follows it, and without long runs of base64 or hexadecimal digits,
 /// also where these are escaped as in JSON or a URL. Names, paths, ARNs and hashes stay.
 #[must_use]
-pub fn without_keys(text: &str) -> String {
+pub(crate) fn without_keys(text: &str) -> String {
     let armor = text.match_indices("BEGIN").find_map(|(at, _)| armor(&text[..at]));
     let (mut rest, cut) = (&text[..armor.unwrap_or(text.len())], armor.map(|_| LEFT_OUT));
     let (mut kept, mut goes_on) = (String::with_capacity(text.len()), false);
@@ -39,7 +39,7 @@ pub fn without_keys(text: &str) -> String {
 
 /// Whether anything is left out of this text.
 #[must_use]
-pub fn has_key(text: &str) -> bool {
+pub(crate) fn has_key(text: &str) -> bool {
     without_keys(text) != text
 }
 
