@@ -10,14 +10,20 @@ use kube::core::response::reason;
 use kube::core::{ObjectList, Status};
 use rustls::AlertDescription;
 
+use crate::key_text::without_keys;
+
 /// The reason that Kubernetes' client gives to an answer that is an error, but no Status. The
 /// message is then the whole body.
 const NO_STATUS: &str = "Failed to parse error data";
 
 /// What went wrong with a request to Kubernetes, without what was sent: that may be anything that a
-/// user wrote.
+/// user wrote. A webhook may quote it.
 #[must_use]
 pub fn without_content(error: &kube::Error) -> String {
+    without_keys(&words(error))
+}
+
+fn words(error: &kube::Error) -> String {
     if let kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) = error {
         return "the response cannot be read".to_owned();
     }
@@ -62,7 +68,7 @@ pub fn without_output(error: &AuthError) -> String {
     if let AuthError::AuthExec(_) = error {
         return "its program cannot be used".to_owned();
     }
-    error.to_string()
+    without_keys(&error.to_string())
 }
 
 /// What an error of a request says, without what a program or a server printed.
@@ -82,7 +88,7 @@ pub fn told(error: &(dyn StdError + 'static)) -> String {
         }
         "deadline has elapsed" => "no response in time".to_owned(),
         // `Connection refused (os error 111)`
-        text => text.split(" (os error ").next().unwrap_or_default().to_owned(),
+        text => without_keys(text.split(" (os error ").next().unwrap_or_default()),
     }
 }
 
@@ -273,6 +279,20 @@ mod tests {
             ("it fails", answer("no", "InternalError", 500), false),
         ] {
             assert_eq!(is_of_certificates(&error), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_a_webhook_quotes_is_not_told() {
+        let key = "MIIEpAIBAAKCAQEA7vJ/x+Qz2kLw".repeat(3);
+        let quoted = format!("the webhook denied {{\"data\":\"{key}\"}}");
+        let denied = || answer(&quoted, "Forbidden", 403);
+        assert_eq!(without_content(&denied()), "the webhook denied {\"data\":\"…\"}");
+        let service = kube::Error::Service(quoted.clone().into());
+        assert_eq!(without_content(&service), without_content(&denied()));
+        let command = AuthError::AuthExecStart(io::Error::other(quoted.clone()));
+        for told in [without_output(&command), told(&io::Error::other(quoted.clone()))] {
+            assert!(told.contains('…') && !told.contains("MII"), "{told}");
         }
     }
 

@@ -37,6 +37,7 @@ pub mod host_key_reset;
 pub mod ids;
 pub(crate) mod keep_entries;
 pub mod key_pair;
+pub(crate) mod key_text;
 pub mod kube_error;
 pub mod kubeconfig;
 pub mod leader;

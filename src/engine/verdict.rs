@@ -180,6 +180,11 @@ impl From<&lightsail::Error> for Verdict {
                     "{said}; check spec.region, and whether the region is enabled for the account"
                 )
             }
+            ErrorKind::BadCredentials if error.is_of_clock() => {
+                let said = error.to_string();
+                let said = said.trim_end_matches('.');
+                format!("{said}; compare the operator's clock with that of AWS")
+            }
             ErrorKind::BadKey => {
                 format!("{error}; use an Ed25519 key, or an RSA key of 2048 or 4096 bits")
             }
@@ -207,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_region_that_aws_does_not_know_is_to_be_checked() {
+    fn what_aws_does_not_accept_is_to_be_checked() {
         let message = |text: &str| {
             let error = lightsail::Error::of_kind(ErrorKind::BadCredentials);
             Verdict::from(&lightsail::Error { message: text.to_owned(), ..error }).message
@@ -216,5 +221,12 @@ mod tests {
         assert!(region.contains("'eu-west-9'; check spec.region"), "{region}");
         let key = message("The security token included in the request is invalid.");
         assert!(!key.contains("region"), "{key}");
+        let late = "Signature expired: … is now earlier than … (… - 5 min.)";
+        let role = format!("the operator cannot assume the role arn:aws:iam::1:role/a: {late}");
+        for clock in [late, &role, "Signature not yet current: … is still later than …"] {
+            let told = message(clock);
+            let expected = format!("{clock}; compare the operator's clock with that of AWS");
+            assert!(told.ends_with(&expected), "{told}");
+        }
     }
 }

@@ -463,13 +463,15 @@ impl fmt::Display for Message<'_> {
                 let earlier = if *has_copy {
                     format!("the key that it held before is in the Secret {secret}-<8 hex digits>")
                 } else {
-                    "the key of the earlier key pair was not downloaded".to_owned()
+                    "if there was an earlier key pair, its key was not downloaded".to_owned()
                 };
                 write!(
                     to,
-                    "the default key pair was replaced while the operator downloaded it, and \
-                     nothing was deleted; the Secret {secret} holds the private key of the new key \
-                     pair, and {earlier}. The operator continues at the next interval"
+                    "the downloaded default key pair does not have the fingerprint or the creation \
+                     time that Lightsail lists: it was replaced meanwhile, or its fingerprint has \
+                     an unknown form. Nothing was deleted; the Secret {secret} holds the \
+                     downloaded private key, and {earlier}. The operator continues at the next \
+                     interval"
                 )
             }
             Self::SecretOfOtherType { secret, needs_key } => write!(

@@ -9,6 +9,7 @@ use super::error::Error;
 use super::types::{Downloaded, Instance, KeyPair, Result};
 use crate::api::{Operation, OperationLocation};
 use crate::ids::{Arn, Fingerprint, KeyPairName};
+use crate::key_text::without_keys;
 use crate::ssh::PrivateKey;
 
 pub(super) fn key_pair(pair: types::KeyPair) -> Result<KeyPair> {
@@ -50,11 +51,11 @@ pub(super) fn not_failed(operations: Option<Vec<types::Operation>>) -> Result<()
 const MOST_OF_A_TEXT: usize = 2_000;
 
 fn cut(text: Option<String>) -> Option<String> {
-    given(text).map(|text| text.chars().take(MOST_OF_A_TEXT).collect())
+    given(text).map(|text| without_keys(&text).chars().take(MOST_OF_A_TEXT).collect())
 }
 
-/// Every field of the answer; long texts are cut. Type and status stay text, because the
-/// enumerations of the API model lack values that the service sends.
+/// Every field of the answer; long texts are cut, and have no keys. Type and status stay text,
+/// because the enumerations of the API model lack values that the service sends.
 pub(super) fn operation(operation: types::Operation) -> Operation {
     let location = |location: types::ResourceLocation| OperationLocation {
         availability_zone: given(location.availability_zone),
@@ -181,6 +182,19 @@ mod tests {
         for text in [operation_details, error_code, error_details] {
             assert_eq!(text.map(|text| text.chars().count()), Some(MOST_OF_A_TEXT));
         }
+    }
+
+    #[test]
+    fn a_key_that_an_operation_quotes_is_not_kept() {
+        let key = "MIIEpAIBAAKCAQEA7vJ/x+Qz2kLw".repeat(3);
+        let quoting = types::Operation::builder()
+            .operation_details(format!("sent {key}"))
+            .error_code(&key)
+            .error_details("-----BEGIN RSA PRIVATE KEY-----\nMIIE")
+            .build();
+        let Operation { operation_details, error_code, error_details, .. } = operation(quoting);
+        let texts = [operation_details, error_code, error_details];
+        assert_eq!(texts, ["sent …", "…", "…"].map(|text| Some(text.to_owned())));
     }
 
     /// The default key pair is all that decrypts the first passwords of these.

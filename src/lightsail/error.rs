@@ -7,6 +7,7 @@ use super::http::{Cause, Failure};
 use super::stable_text::{line, stable};
 use crate::api::Operation;
 use crate::ids::{AccountId, Region};
+use crate::key_text::has_key;
 
 /// What follows from an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,10 +111,12 @@ impl StdError for Error {}
 /// A code becomes a label of metrics and part of conditions, but its body may come from anybody.
 pub(super) const LONGEST_CODE: usize = 64;
 
+const ENDLESS_LIST: &str = "EndlessList";
+
 /// Whether a text of an answer can be a code.
 pub(super) fn is_code(text: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    (1..=LONGEST_CODE).contains(&text.len()) && text.bytes().all(is_allowed)
+    (1..=LONGEST_CODE).contains(&text.len()) && text.bytes().all(is_allowed) && !has_key(text)
 }
 
 impl Error {
@@ -124,7 +127,12 @@ impl Error {
     /// A list has more pages than any that is right.
     pub(super) fn endless_list(pages: usize) -> Self {
         let message = format!("a list has more than {pages} pages");
-        Self::new(ErrorKind::Transient, "EndlessList", message)
+        Self::new(ErrorKind::Transient, ENDLESS_LIST, message)
+    }
+
+    /// Whether it is that.
+    pub(super) fn is_endless_list(&self) -> bool {
+        self.code == ENDLESS_LIST
     }
 
     /// A page of a list named itself as the next one.
@@ -194,6 +202,13 @@ impl Error {
         )
     }
 
+    /// The same, if the answer quotes a private key: without a word of it.
+    pub(super) fn without_key(self) -> Self {
+        let message = "the message of the response was left out, because it may contain a private \
+                       key";
+        Self { message: message.to_owned(), ..self }
+    }
+
     /// No answer in time.
     #[must_use]
     pub fn timeout() -> Self {
@@ -226,12 +241,13 @@ impl Error {
 
     /// Whether a request was refused, and not carried out, because the clocks of this machine and
     /// of AWS differ.
-    pub(super) fn is_of_clock(&self) -> bool {
+    #[must_use]
+    pub fn is_of_clock(&self) -> bool {
         let codes = ["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"];
         let words = ["Signature expired", "Signature not yet current"];
         self.kind == ErrorKind::BadCredentials
             && (codes.contains(&self.code.as_str())
-                || words.iter().any(|words| self.message.starts_with(words)))
+                || words.iter().any(|words| self.message.contains(words)))
     }
 
     /// Whether a server that answers for several regions does not know the region that the request
@@ -309,6 +325,8 @@ mod tests {
         for code in ["<html>", "two words", &"C".repeat(LONGEST_CODE + 1)] {
             assert_eq!(failed(code, "it failed"), "OperationFailed: it failed");
         }
+        let part = "MIIEpAIBAAKCAQEA7vJxQz2kLwMIIEpAIBAAKCAQEA7vJxQz2kLw";
+        assert_eq!(failed(part, part), "OperationFailed: …");
         let page = "<p>busy</p>\r\n".repeat(10_000);
         let message = failed("Code", &page);
         assert!(message.len() < 500 && !message.contains('\n'), "{message}");

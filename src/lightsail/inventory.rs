@@ -249,7 +249,8 @@ impl Inventory {
         _guard: OwnedMutexGuard<()>,
     ) -> Result<Arc<Listing>> {
         let _series = Series { inventory: &self, region: &region.scope().region };
-        let (before, mut listing) = (entry.begin(), Listing::begin());
+        let (begun, before) = (Instant::now(), entry.begin());
+        let mut listing = Listing::begin();
         // A pair without a usable ARN is left out, so that it spoils the list for no other. Whoever
         // wants that pair reads it alone, which says what is missing.
         let take = |page: usize, pair: Result<KeyPair>| {
@@ -274,7 +275,7 @@ impl Inventory {
         if listing.is_ok() {
             entry.pages.send_replace(0);
         }
-        cached.listing.put(listing)
+        cached.listing.put(listing, begun.elapsed())
     }
 
     /// Puts into the list what the caller knows after its own change or read. If a read of the list

@@ -24,6 +24,7 @@ pub(crate) fn own_words() -> Vec<Error> {
     let region = "eu-west-1".into();
     let sources = ["the environment: no AWS_ACCESS_KEY_ID", "the profile: no file"];
     let mut errors = vec![
+        Error::new(ErrorKind::Transient, "ServiceException", "").without_key(),
         Error::waited_too_long(),
         Error::repeated_page_token(),
         Error::endless_list(10_000),
@@ -79,6 +80,7 @@ pub(crate) fn words_of_aws() -> Vec<Error> {
         (ErrorKind::Throttled, "ThrottlingException"),
         (ErrorKind::Denied, "AccessDeniedException"),
         (ErrorKind::BadCredentials, "InvalidClientTokenId"),
+        (ErrorKind::BadCredentials, "RequestExpired"),
         (ErrorKind::AccountSetup, "AccountSetupInProgressException"),
         (ErrorKind::RegionSetup, "RegionSetupInProgressException"),
         (ErrorKind::BadKey, "InvalidKey.Format"),

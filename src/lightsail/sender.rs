@@ -10,11 +10,13 @@ use aws_sdk_lightsail::config::http::HttpResponse;
 use aws_sdk_lightsail::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lightsail::operation::RequestId;
 use aws_sdk_lightsail::types;
+use zeroize::Zeroizing;
 
 use super::classify::request_id;
 use super::current_credentials::CurrentCredentials;
 use super::denied_reads::Denied;
 use super::error::{Error, ErrorKind};
+use super::http::UNREADABLE;
 use super::limiter::{Limiter, Token};
 use super::regions::Regions;
 use super::retry::{self, Policy};
@@ -23,14 +25,31 @@ use super::types::{Read, Result};
 use crate::clock::Moment;
 use crate::fair_line::Rank;
 use crate::ids::Scope;
+use crate::key_text::has_key;
 use crate::lease::HeldLease;
 use crate::metrics::{Metrics, OK};
+use crate::ssh::is_private;
 
 /// Whether a write is still wanted, asked just before it is sent: it may have waited for long.
 pub type IsWanted<'a> = dyn Fn() -> bool + Send + Sync + 'a;
 
 /// Of what waits for a moment at most.
 pub(super) const ALWAYS: fn() -> bool = || true;
+
+/// The call whose answer has a private key.
+const DOWNLOAD: &str = "DownloadDefaultKeyPair";
+
+/// What an error says. One that quotes the private key that was asked for says nothing.
+fn told<E>(error: &SdkError<E, HttpResponse>, operation: &str) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let told = Error::from(error);
+    let body = error.raw_response().and_then(|answer| answer.body().bytes()).unwrap_or_default();
+    let body = Zeroizing::new(String::from_utf8_lossy(body).into_owned());
+    let has_key = operation == DOWNLOAD && (is_private(&body) || has_key(&body));
+    if has_key && told.code != UNREADABLE { told.without_key() } else { told }
+}
 
 /// Sends the calls of one account and region.
 #[derive(Clone, Debug)]
@@ -121,7 +140,10 @@ impl Sender {
             sent += 1;
             let outcome = outcome.and_then(|outcome| {
                 note(at, &outcome);
-                outcome.map_err(|error| Error { operation: Some(operation), ..Error::from(&error) })
+                outcome.map_err(|error| Error {
+                    operation: Some(operation),
+                    ..told(&error, operation)
+                })
             });
             let code = outcome.as_ref().map_or_else(|error| error.code.as_str(), |_| OK);
             request.answered(code);
@@ -277,5 +299,35 @@ impl Drop for Unanswered<'_> {
             region = region.as_str(),
             "the operator gave up on a call to Lightsail; the call may still take effect"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_lightsail::operation::download_default_key_pair::DownloadDefaultKeyPairError;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_that_quotes_the_downloaded_key_says_nothing() {
+        let key = "MIIEpAIBAAKCAQEA7vJ/x+Qz2kLw".repeat(3);
+        let code = "InvalidInputException";
+        for (name, operation, said, expected) in [
+            ("PEM", DOWNLOAD, "sent -----BEGIN RSA PRIVATE KEY-----\\nMIIE", None),
+            ("its base64", DOWNLOAD, &format!("sent {key}"), None),
+            ("its file", DOWNLOAD, "sent PuTTY, and PRIVATE KEY----- of it", None),
+            ("words", DOWNLOAD, "no default key pair", Some("no default key pair")),
+            ("another call", "GetKeyPair", &format!("sent {key}"), Some("sent …")),
+        ] {
+            let body = format!(r#"{{"__type":"{code}","message":"{said}"}}"#);
+            let status = aws_smithy_runtime_api::http::StatusCode::try_from(400).unwrap();
+            let answer = HttpResponse::new(status, body.into());
+            let error: SdkError<DownloadDefaultKeyPairError, HttpResponse> =
+                SdkError::response_error("unread", answer);
+            let told = told(&error, operation);
+            let left_out = Error::of_kind(ErrorKind::Invalid).without_key().message;
+            assert_eq!(told.message, expected.unwrap_or(&left_out), "{name}");
+            assert_eq!((told.kind, told.code.as_str()), (ErrorKind::Invalid, code), "{name}");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Messages of AWS for conditions: without anything that differs between requests, because a
 //! condition that changes at each retry is a write at each retry.
 
+use crate::key_text::without_keys;
+
 /// At most this many characters of a message are kept.
 const MAX_MESSAGE: usize = 400;
 /// A longer word is an opaque token, such as an encoded authorization failure.
@@ -10,17 +12,18 @@ const DUMPS: &[&str] = &["The Canonical String", "The String-to-Sign", "The cano
 /// Stands for a time until the words of the date beside it are removed too. No text contains it.
 const TIME: char = '\u{1}';
 
-/// The text on one line, without ids and times, cut to a maximum length.
+/// The text on one line, without ids, times and keys, cut to a maximum length.
 pub(super) fn stable(text: &str) -> String {
+    let text = without_keys(text);
     let dump = DUMPS.iter().filter_map(|dump| text.find(dump)).min();
     let text = one_line(&text[..dump.unwrap_or(text.len())]);
     let words: Vec<String> = text.split(' ').map(without_ids).collect();
     bounded(&without_dates(&words).join(" "))
 }
 
-/// A text of our own on one line, cut to a maximum length.
+/// A text of our own on one line, without keys, cut to a maximum length.
 pub(super) fn line(text: &str) -> String {
-    bounded(&one_line(text))
+    bounded(&one_line(&without_keys(text)))
 }
 
 fn one_line(text: &str) -> String {
@@ -277,6 +280,12 @@ mod tests {
             "LightsailDefaultKeyPair2 of arn:aws:lightsail:eu-west-1:123456789012:KeyPair/a1",
         ] {
             assert_eq!(stable(same), same);
+        }
+        // Whatever a server quotes of a key, nobody is told.
+        let key = "MIIEpAIBAAKCAQEA7vJ/x+Qz2kLw".repeat(3);
+        let quoted = format!("cannot send {key}: -----BEGIN RSA PRIVATE KEY-----\nMIIE");
+        for told in [stable(&quoted), line(&quoted)] {
+            assert_eq!(told, "cannot send …: …");
         }
         assert_eq!(stable(&"x ".repeat(1_000)).chars().count(), MAX_MESSAGE);
         assert_eq!(stable(&"x".repeat(200)), "…");

@@ -22,6 +22,7 @@ use crate::api::{FIELD_MANAGER, LightsailKeyPair};
 use crate::api_server::ApiServer;
 use crate::data_object::{Keys, parse_secret};
 use crate::error::Error;
+use crate::key_text::without_keys;
 use crate::kube_error::{is_status, status};
 use crate::ssh::PrivateKey;
 
@@ -262,7 +263,7 @@ fn is_about_the_secret(code: u16) -> bool {
 fn harmless(message: &str) -> String {
     let is_harmless = !message.contains("PRIVATE KEY") && !message.contains("LS0tLS1");
     let message = if is_harmless { message } else { "the API server refused it" };
-    message.chars().take(300).collect()
+    without_keys(message).chars().take(300).collect()
 }
 
 /// What is written of a key. A public half that is there already, or stands in its place, may stay.
@@ -273,4 +274,26 @@ fn data(key: &PrivateKey, keep_public_half: bool) -> serde_json::Value {
     }
     let public = format!("{}\n", key.public().line());
     json!({ PRIVATE_KEY: private, PUBLIC_KEY: STANDARD.encode(public) })
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    #[test]
+    fn a_policy_that_quotes_the_secret_is_quoted_without_the_key() {
+        let key = "MIIEpAIBAAKCAQEA7vJ/x+Qz2kLw".repeat(3);
+        for (said, code, expected) in [
+            ("denied by the quota".to_owned(), 403, "denied by the quota"),
+            (format!("denied: {key}"), 403, "denied: …"),
+            (format!("denied: {key}"), 500, "denied: …"),
+            (format!("denied: LS0tLS1 {key}"), 403, "the API server refused it"),
+        ] {
+            let status = Status::failure(&said, "Forbidden").with_code(code).boxed();
+            let told = refused("a", kube::Error::Api(status)).to_string();
+            assert!(told.ends_with(expected), "{said}: {told}");
+        }
+    }
 }

@@ -182,7 +182,7 @@ const PRIVATE_MARKERS: [&str; 9] = [
 ];
 
 /// Whether a text has a private key in it, of whatever program.
-pub(super) fn is_private(text: &str) -> bool {
+pub(crate) fn is_private(text: &str) -> bool {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let mut lower = Zeroizing::new(words.join(" "));
     lower.make_ascii_lowercase();

@@ -13,7 +13,7 @@ mod private_key;
 mod public_key;
 mod rsa_key;
 
-pub(crate) use forms::decode;
+pub(crate) use forms::{decode, is_private};
 
 pub use fingerprint::{Fingerprints, Form, Match, is_written};
 pub use generate::{GenerationFailed, generate};
