@@ -12,6 +12,10 @@ use crate::engine::{Verdict, next_poll};
 use crate::host_key_reset::message::Message;
 use crate::host_key_reset::world::{Desired, Observed};
 
+/// The type of operation that a reset is
+/// (<https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_DeleteKnownHostKeys.html>).
+pub(super) const DELETE_KNOWN_HOST_KEYS: &str = "DeleteKnownHostKeys";
+
 /// An operation that is under way is read at least so often.
 const LONGEST_POLL: Duration = Duration::from_secs(3);
 
@@ -32,8 +36,17 @@ pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
         let ids = under_way(operations).filter_map(|operation| operation.id.clone()).collect();
         return Step::Read(ReadStep::PollOperations { ids });
     };
+    let answers: Vec<_> = under_way(operations).zip(polled).collect();
+    let is_other = |(operation, answer): &&(&Operation, &Option<Operation>)| {
+        answer.as_ref().is_some_and(|answer| is_another(desired, operation, answer))
+    };
+    if let Some((operation, _)) = answers.iter().find(is_other) {
+        let id = operation.id.as_deref().unwrap_or_default();
+        let verdict = Message::AboutAnother { id }.wait(pause(observed));
+        return go_on(desired, observed, operations.clone(), verdict);
+    }
     let latest = as_polled(operations, polled);
-    let lost = under_way(operations).zip(polled).find(|(_, polled)| polled.is_none());
+    let lost = answers.iter().find(|(_, answer)| answer.is_none());
     let Some((operation, _)) = lost.filter(|_| !latest.iter().any(Operation::failed)) else {
         return conclude(desired, observed, latest);
     };
@@ -45,6 +58,18 @@ pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
         return go_on(desired, observed, latest, verdict);
     }
     Step::End(Message::OperationLost { id }.failed(latest))
+}
+
+/// Whether these are what the call has begun, as far as they say.
+pub(super) fn are_shown(desired: &Desired, operations: &[Operation]) -> bool {
+    operations.iter().all(|operation| operation.may_be_of(&desired.instance))
+}
+
+/// Whether an answer about the operation contradicts what it is.
+fn is_another(desired: &Desired, operation: &Operation, answer: &Operation) -> bool {
+    let type_ = operation.type_.as_deref().unwrap_or(DELETE_KNOWN_HOST_KEYS);
+    !answer.may_be_of(&desired.instance)
+        || answer.type_.as_ref().is_some_and(|answered| answered != type_)
 }
 
 /// Those that Lightsail can be asked about, and that are not over.
@@ -91,9 +116,15 @@ pub(super) fn conclude(desired: &Desired, observed: &Observed, operations: Vec<O
         let end = Message::OperationFailed { operation: failed }.failed(operations.clone());
         return Step::End(end);
     }
-    if operations.iter().all(Operation::is_over) {
+    if operations.iter().all(Operation::succeeded) {
         let message = Message::Succeeded { instance: &desired.instance };
         return Step::End(message.succeeded(operations));
+    }
+    if operations.iter().all(Operation::is_over) {
+        let unknown = operations.iter().find(|operation| !operation.succeeded());
+        let status = unknown.and_then(|operation| operation.status.as_deref());
+        let end = Message::EndUnknown { status }.failed(operations.clone());
+        return Step::End(end);
     }
     go_on(desired, observed, operations, Message::UnderWay.wait(pause(observed)))
 }

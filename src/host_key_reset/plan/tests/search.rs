@@ -103,6 +103,12 @@ fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
             o.operations = Some((vec![operation("b", "Succeeded", "2026-11-24T12:00:01Z"),
                 operation("a", "Succeeded", NOW)], o.now));
         }, "Complete OperationSucceeded"),
+        ("one that names another instance is not", |_, o| {
+            searching(o);
+            let other = Some("web-2".to_owned());
+            let found = Operation { resource_name: other, ..operation("b", "Succeeded", NOW) };
+            o.operations = Some((vec![found], o.now));
+        }, "Progress InProgress"),
         ("one that was there before is not", |_, o| {
             searching(o);
             o.status.last_operation_before = Some("a".to_owned());
