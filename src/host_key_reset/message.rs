@@ -47,7 +47,7 @@ pub enum Message<'a> {
     // Failed: a call was made
     OperationFailed { operation: &'a Operation },
     FailedBefore { id: &'a str },
-    NotSeenToEnd { last: &'a str },
+    NotSeenToEnd { last: &'a str, nameless: Option<&'a str> },
     OperationLost { id: &'a str },
     EndUnknown { status: Option<&'a str> },
     Unknown { instance: &'a str, call: Option<&'a Call> },
@@ -234,12 +234,23 @@ impl fmt::Display for Message<'_> {
                  operator did not repeat it. To find out which, {FIND_OUT}",
                 Id(id)
             ),
-            Self::NotSeenToEnd { last } => write!(
-                to,
-                "the operation did not finish within activeDeadlineSeconds, but may still finish \
-                 (last seen: {last}); to see its result, run aws lightsail get-operation --region \
-                 REGION --operation-id ID, with the ID in status.operations"
-            ),
+            Self::NotSeenToEnd { last, nameless } => {
+                write!(
+                    to,
+                    "the operation did not finish within activeDeadlineSeconds, but may still \
+                     finish (last seen: {last}); to see its result, run aws lightsail "
+                )?;
+                match nameless {
+                    None => to.write_str(
+                        "get-operation --region REGION --operation-id ID, with the ID in \
+                         status.operations",
+                    ),
+                    Some(instance) => write!(
+                        to,
+                        "get-operations-for-resource --region REGION --resource-name {instance}"
+                    ),
+                }
+            }
             Self::OperationLost { id } => write!(
                 to,
                 "Lightsail no longer knows the operation {id}, so its result is unknown; {FIND_OUT}"

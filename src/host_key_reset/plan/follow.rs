@@ -60,9 +60,16 @@ pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
     Step::End(Message::OperationLost { id }.failed(latest))
 }
 
-/// Whether these are what the call has begun, as far as they say.
+/// Whether these are what the call has begun, as far as they say, and Lightsail can be asked about
+/// those of them that are not over.
 pub(super) fn are_shown(desired: &Desired, operations: &[Operation]) -> bool {
-    operations.iter().all(|operation| operation.may_be_of(&desired.instance))
+    let is_shown = |it: &Operation| it.may_be_of(&desired.instance) && !is_nameless(it);
+    operations.iter().all(is_shown)
+}
+
+/// Whether only a list can tell what becomes of it.
+fn is_nameless(operation: &Operation) -> bool {
+    !operation.is_over() && operation.id.is_none()
 }
 
 /// Whether an answer about the operation contradicts what it is.
@@ -126,7 +133,9 @@ pub(super) fn conclude(desired: &Desired, observed: &Observed, operations: Vec<O
         let end = Message::EndUnknown { status }.failed(operations.clone());
         return Step::End(end);
     }
-    go_on(desired, observed, operations, Message::UnderWay.wait(pause(observed)))
+    let is_listed = operations.iter().any(is_nameless);
+    let pause = if is_listed { observed.search_interval } else { pause(observed) };
+    go_on(desired, observed, operations, Message::UnderWay.wait(pause))
 }
 
 /// When to read operations again that are under way. The start is on record to the second: it may
@@ -145,7 +154,8 @@ fn go_on(
     verdict: Verdict,
 ) -> Step {
     if is_late(desired, observed) {
-        let message = Message::NotSeenToEnd { last: &verdict.message };
+        let nameless = operations.iter().any(is_nameless).then_some(desired.instance.as_str());
+        let message = Message::NotSeenToEnd { last: &verdict.message, nameless };
         return Step::End(message.failed(operations));
     }
     let end = deadline(desired, observed).unwrap_or(observed.now);

@@ -28,6 +28,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
     let last = Last { reason: "WaitingForTurn", message: "another reset of this instance …" };
     let (instance, nothing) = ("web-1", Nothing::WasReset);
     let tags = std::collections::BTreeMap::from([("team".to_owned(), "team-a".to_owned())]);
+    let last_seen = "Lightsail has not finished the operation";
     read(&[
         Message::Succeeded { instance },
         Message::DoneBefore { id: ID },
@@ -57,7 +58,8 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::Refused { error: &error },
         Message::OperationFailed { operation: &operation },
         Message::FailedBefore { id: ID },
-        Message::NotSeenToEnd { last: "Lightsail has not finished the operation" },
+        Message::NotSeenToEnd { last: last_seen, nameless: None },
+        Message::NotSeenToEnd { last: last_seen, nameless: Some(instance) },
         Message::OperationLost { id: ID },
         Message::EndUnknown { status: Some("Started") },
         Message::EndUnknown { status: None },

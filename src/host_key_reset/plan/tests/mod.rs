@@ -112,6 +112,11 @@ fn operation(id: &str, status: &str, created_at: &str) -> Operation {
     }
 }
 
+/// It has no id, so it cannot be looked up.
+fn nameless(status: &str) -> Operation {
+    Operation { id: None, ..operation("", status, NOW) }
+}
+
 fn failure(kind: ErrorKind) -> Error {
     Error::of_kind(kind)
 }
@@ -459,6 +464,15 @@ fn the_call_is_made_once() {
             let done = Operation { resource_name: other, ..operation("a", "Succeeded", NOW) };
             o.call = answer(vec![done]);
         }, "Begin search"),
+        ("I6: nor is one about an operation that nobody can ask for",
+         |_, o| { begun(o); o.call = answer(vec![nameless("Started")]); }, "Begin search"),
+        ("whatever else it says", |_, o| {
+            begun(o);
+            o.call = answer(vec![Operation::default(), operation("a", "Succeeded", NOW)]);
+        }, "Begin search"),
+        ("unless it is over",
+         |_, o| { begun(o); o.call = answer(vec![nameless("Succeeded")]); },
+             "Complete OperationSucceeded"),
         ("one of several that failed fails it", |_, o| {
             begun(o);
             o.call = answer(vec![operation("a", "Succeeded", NOW), operation("b", "Failed", NOW)]);
