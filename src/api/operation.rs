@@ -79,15 +79,17 @@ impl Operation {
         self.has_status(&["Succeeded", "Completed"])
     }
 
-    /// Whether it failed: Lightsail says `Failed`, or that it ended, with an error or in another
-    /// way that is not known to be a good one.
+    /// Whether it failed: Lightsail says `Failed`. What ended with neither of these words, nobody
+    /// knows how.
     #[must_use]
     pub fn failed(&self) -> bool {
-        let says_no_end = self.has_status(&["", "NotStarted", "Started"]);
-        let has_error = self.error_code.as_ref().is_some_and(|code| !code.is_empty());
-        let ended_badly =
-            self.is_terminal == Some(true) && !self.succeeded() && (has_error || !says_no_end);
-        self.has_status(&["Failed"]) || ended_badly
+        self.has_status(&["Failed"])
+    }
+
+    /// Whether it is about a resource of this name. One that names none may be.
+    #[must_use]
+    pub fn may_be_of(&self, resource: &str) -> bool {
+        self.resource_name.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(resource))
     }
 
     /// Whether nothing more will happen to it: by its status, or because Lightsail says so.
@@ -110,33 +112,30 @@ mod tests {
     #[test]
     fn how_an_operation_ended() {
         let yes = Some(true);
-        for (status, is_terminal, error, expected) in [
-            (Some("Succeeded"), yes, None, (true, false, true)),
-            (Some("Completed"), None, None, (true, false, true)),
-            (Some("SUCCEEDED"), None, None, (true, false, true)),
-            (Some("Failed"), None, None, (false, true, true)),
-            (Some("FAILED"), yes, None, (false, true, true)),
-            (Some("Canceled"), yes, None, (false, true, true)),
-            (Some("Canceled"), None, None, (false, false, false)),
-            (Some("Started"), None, None, (false, false, false)),
-            (Some("Started"), yes, None, (false, false, true)),
-            (Some("Started"), yes, Some("Internal"), (false, true, true)),
-            (Some("Started"), yes, Some(""), (false, false, true)),
-            (Some(""), yes, None, (false, false, true)),
-            (Some(""), yes, Some("Internal"), (false, true, true)),
-            (Some(""), None, None, (false, false, false)),
-            (None, yes, None, (false, false, true)),
-            (None, yes, Some("Internal"), (false, true, true)),
-            (None, None, None, (false, false, false)),
+        for (status, is_terminal, expected) in [
+            (Some("Succeeded"), yes, (true, false, true)),
+            (Some("Completed"), None, (true, false, true)),
+            (Some("SUCCEEDED"), None, (true, false, true)),
+            (Some("Failed"), None, (false, true, true)),
+            (Some("FAILED"), yes, (false, true, true)),
+            (Some("Canceled"), yes, (false, false, true)),
+            (Some("Canceled"), None, (false, false, false)),
+            (Some("Started"), None, (false, false, false)),
+            (Some("Started"), yes, (false, false, true)),
+            (Some(""), yes, (false, false, true)),
+            (Some(""), None, (false, false, false)),
+            (None, yes, (false, false, true)),
+            (None, None, (false, false, false)),
         ] {
             let operation = Operation {
                 status: status.map(str::to_owned),
                 is_terminal,
-                error_code: error.map(str::to_owned),
+                // An error is a detail of a failure, and none by itself.
+                error_code: Some("Internal".to_owned()),
                 ..Operation::default()
             };
             let found = (operation.succeeded(), operation.failed(), operation.is_over());
-            assert_eq!(found, expected, "{status:?} {is_terminal:?} {error:?}");
+            assert_eq!(found, expected, "{status:?} {is_terminal:?}");
         }
     }
 }

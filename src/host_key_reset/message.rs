@@ -10,6 +10,7 @@ use std::fmt;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::api::{Operation, Reason};
+use crate::host_key_reset::world::Call;
 use crate::ids::Arn;
 use crate::lightsail;
 
@@ -28,6 +29,7 @@ pub enum Message<'a> {
     Begun,
     UnderWay,
     NotKnownYet { id: &'a str },
+    AboutAnother { id: &'a str },
     Searching,
     MakingSure,
 
@@ -45,9 +47,10 @@ pub enum Message<'a> {
     // Failed: a call was made
     OperationFailed { operation: &'a Operation },
     FailedBefore { id: &'a str },
-    NotSeenToEnd { last: &'a str },
+    NotSeenToEnd { last: &'a str, nameless: Option<&'a str> },
     OperationLost { id: &'a str },
-    Unknown { instance: &'a str, error: Option<&'a lightsail::Error> },
+    EndUnknown { status: Option<&'a str> },
+    Unknown { instance: &'a str, call: Option<&'a Call> },
     UnknownInTime { instance: &'a str, last: &'a str },
     RecordLost,
 
@@ -99,6 +102,7 @@ impl Message<'_> {
             Self::Begun
             | Self::UnderWay
             | Self::NotKnownYet { .. }
+            | Self::AboutAnother { .. }
             | Self::Searching
             | Self::MakingSure => Reason::InProgress,
             Self::NotYet { reason, .. } => *reason,
@@ -109,9 +113,10 @@ impl Message<'_> {
                 Reason::DeadlineExceeded
             }
             Self::Refused { .. } | Self::OperationFailed { .. } => Reason::OperationFailed,
-            Self::OperationLost { .. } | Self::Unknown { .. } | Self::RecordLost => {
-                Reason::OutcomeUnknown
-            }
+            Self::OperationLost { .. }
+            | Self::EndUnknown { .. }
+            | Self::Unknown { .. }
+            | Self::RecordLost => Reason::OutcomeUnknown,
             Self::Resumed => Reason::Resumed,
             Self::MarkIgnored => Reason::MarkIgnored,
             Self::Kept { .. } => Reason::TTLIgnored,
@@ -175,6 +180,9 @@ impl fmt::Display for Message<'_> {
             Self::NotKnownYet { id } => {
                 write!(to, "Lightsail does not know the operation {id} yet")
             }
+            Self::AboutAnother { id } => {
+                write!(to, "Lightsail's response about the operation {id} describes another one")
+            }
             Self::Searching => to.write_str(
                 "the result of the call is unknown; the operator is searching the instance's \
                  operations for it",
@@ -226,20 +234,42 @@ impl fmt::Display for Message<'_> {
                  operator did not repeat it. To find out which, {FIND_OUT}",
                 Id(id)
             ),
-            Self::NotSeenToEnd { last } => write!(
-                to,
-                "the operation did not finish within activeDeadlineSeconds, but may still finish \
-                 (last seen: {last}); to see its result, run aws lightsail get-operation --region \
-                 REGION --operation-id ID, with the ID in status.operations"
-            ),
+            Self::NotSeenToEnd { last, nameless } => {
+                write!(
+                    to,
+                    "the operation did not finish within activeDeadlineSeconds, but may still \
+                     finish (last seen: {last}); to see its result, run aws lightsail "
+                )?;
+                match nameless {
+                    None => to.write_str(
+                        "get-operation --region REGION --operation-id ID, with the ID in \
+                         status.operations",
+                    ),
+                    Some(instance) => write!(
+                        to,
+                        "get-operations-for-resource --region REGION --resource-name {instance}"
+                    ),
+                }
+            }
             Self::OperationLost { id } => write!(
                 to,
                 "Lightsail no longer knows the operation {id}, so its result is unknown; {FIND_OUT}"
             ),
-            Self::Unknown { instance, error } => {
+            Self::EndUnknown { status } => {
+                to.write_str("the operation ended with ")?;
+                match status {
+                    Some(status) => write!(to, "the status {status:.40}")?,
+                    None => to.write_str("no status")?,
+                }
+                write!(to, ", so its result is unknown; {FIND_OUT}")
+            }
+            Self::Unknown { instance, call } => {
                 to.write_str("the result is unknown: ")?;
-                match error {
-                    Some(error) => write!(to, "the call failed ({error})")?,
+                match call {
+                    Some(Ok(_)) => {
+                        to.write_str("the response to the call does not show its operation")?;
+                    }
+                    Some(Err(error)) => write!(to, "the call failed ({error})")?,
                     None => to.write_str("the operator has no record of a response to the call")?,
                 }
                 write!(

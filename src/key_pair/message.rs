@@ -243,8 +243,8 @@ impl fmt::Display for Message<'_> {
             Self::Deleting => to.write_str("Lightsail is deleting the key pair"),
             Self::Importing => to.write_str("Lightsail is importing the key pair"),
             Self::NotFoundToDelete => to.write_str(
-                "Lightsail lists the default key pair, but reports that there is none to delete; \
-                 the operator will retry",
+                "Lightsail shows the key pair, but reports that there is none to delete; the \
+                 operator will retry",
             ),
             Self::StillThere { name } => write!(
                 to,

@@ -116,7 +116,7 @@ fn nothing_was_called_under_its_intent(desired: &Desired, observed: &Observed) -
     match find_call(desired, observed, &Message::MakingSure) {
         Err(step) => Some(step),
         Ok(operations) => maybe_newer(observed, operations).next().map(|_| {
-            let message = Message::Unknown { instance: &desired.instance, error: None };
+            let message = Message::Unknown { instance: &desired.instance, call: None };
             Step::End(message.failed(Vec::new()))
         }),
     }

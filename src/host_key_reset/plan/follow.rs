@@ -12,6 +12,10 @@ use crate::engine::{Verdict, next_poll};
 use crate::host_key_reset::message::Message;
 use crate::host_key_reset::world::{Desired, Observed};
 
+/// The type of operation that a reset is
+/// (<https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_DeleteKnownHostKeys.html>).
+pub(super) const DELETE_KNOWN_HOST_KEYS: &str = "DeleteKnownHostKeys";
+
 /// An operation that is under way is read at least so often.
 const LONGEST_POLL: Duration = Duration::from_secs(3);
 
@@ -32,8 +36,17 @@ pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
         let ids = under_way(operations).filter_map(|operation| operation.id.clone()).collect();
         return Step::Read(ReadStep::PollOperations { ids });
     };
+    let answers: Vec<_> = under_way(operations).zip(polled).collect();
+    let is_other = |(operation, answer): &&(&Operation, &Option<Operation>)| {
+        answer.as_ref().is_some_and(|answer| is_another(desired, operation, answer))
+    };
+    if let Some((operation, _)) = answers.iter().find(is_other) {
+        let id = operation.id.as_deref().unwrap_or_default();
+        let verdict = Message::AboutAnother { id }.wait(pause(observed));
+        return go_on(desired, observed, operations.clone(), verdict);
+    }
     let latest = as_polled(operations, polled);
-    let lost = under_way(operations).zip(polled).find(|(_, polled)| polled.is_none());
+    let lost = answers.iter().find(|(_, answer)| answer.is_none());
     let Some((operation, _)) = lost.filter(|_| !latest.iter().any(Operation::failed)) else {
         return conclude(desired, observed, latest);
     };
@@ -45,6 +58,25 @@ pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
         return go_on(desired, observed, latest, verdict);
     }
     Step::End(Message::OperationLost { id }.failed(latest))
+}
+
+/// Whether these are what the call has begun, as far as they say, and Lightsail can be asked about
+/// those of them that are not over.
+pub(super) fn are_shown(desired: &Desired, operations: &[Operation]) -> bool {
+    let is_shown = |it: &Operation| it.may_be_of(&desired.instance) && !is_nameless(it);
+    operations.iter().all(is_shown)
+}
+
+/// Whether only a list can tell what becomes of it.
+fn is_nameless(operation: &Operation) -> bool {
+    !operation.is_over() && operation.id.is_none()
+}
+
+/// Whether an answer about the operation contradicts what it is.
+fn is_another(desired: &Desired, operation: &Operation, answer: &Operation) -> bool {
+    let type_ = operation.type_.as_deref().unwrap_or(DELETE_KNOWN_HOST_KEYS);
+    !answer.may_be_of(&desired.instance)
+        || answer.type_.as_ref().is_some_and(|answered| answered != type_)
 }
 
 /// Those that Lightsail can be asked about, and that are not over.
@@ -91,11 +123,19 @@ pub(super) fn conclude(desired: &Desired, observed: &Observed, operations: Vec<O
         let end = Message::OperationFailed { operation: failed }.failed(operations.clone());
         return Step::End(end);
     }
-    if operations.iter().all(Operation::is_over) {
+    if operations.iter().all(Operation::succeeded) {
         let message = Message::Succeeded { instance: &desired.instance };
         return Step::End(message.succeeded(operations));
     }
-    go_on(desired, observed, operations, Message::UnderWay.wait(pause(observed)))
+    if operations.iter().all(Operation::is_over) {
+        let unknown = operations.iter().find(|operation| !operation.succeeded());
+        let status = unknown.and_then(|operation| operation.status.as_deref());
+        let end = Message::EndUnknown { status }.failed(operations.clone());
+        return Step::End(end);
+    }
+    let is_listed = operations.iter().any(is_nameless);
+    let pause = if is_listed { observed.search_interval } else { pause(observed) };
+    go_on(desired, observed, operations, Message::UnderWay.wait(pause))
 }
 
 /// When to read operations again that are under way. The start is on record to the second: it may
@@ -114,7 +154,8 @@ fn go_on(
     verdict: Verdict,
 ) -> Step {
     if is_late(desired, observed) {
-        let message = Message::NotSeenToEnd { last: &verdict.message };
+        let nameless = operations.iter().any(is_nameless).then_some(desired.instance.as_str());
+        let message = Message::NotSeenToEnd { last: &verdict.message, nameless };
         return Step::End(message.failed(operations));
     }
     let end = deadline(desired, observed).unwrap_or(observed.now);

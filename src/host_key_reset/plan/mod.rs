@@ -42,8 +42,11 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
         // Only a copy of the object, from a backup, say, has its mark and no intent.
         return Step::End(finished::remembered(mark));
     }
-    if !observed.status.operations.is_empty() {
-        return follow::follow(desired, observed);
+    let on_record = &observed.status.operations;
+    if !on_record.is_empty() {
+        let are_shown = follow::are_shown(desired, on_record);
+        let go_on = if are_shown { follow::follow } else { search::search };
+        return go_on(desired, observed);
     }
     if let Some(call) = &observed.call {
         return after_call(desired, observed, call);
@@ -98,7 +101,9 @@ pub fn may_stop(observed: &Observed) -> bool {
 /// The call has ended.
 fn after_call(desired: &Desired, observed: &Observed, call: &Call) -> Step {
     match call {
-        Ok(answer) => follow::conclude(desired, observed, answer.operations.clone()),
+        Ok(answer) if follow::are_shown(desired, &answer.operations) => {
+            follow::conclude(desired, observed, answer.operations.clone())
+        }
         Err(error) if error.kind == ErrorKind::NotFound => {
             let message = Message::NothingToReset { instance: &desired.instance, error };
             Step::End(message.uncalled())
@@ -109,7 +114,7 @@ fn after_call(desired: &Desired, observed: &Observed, call: &Call) -> Step {
         Err(error) if error.kind.proves_refusal() => {
             take_back::take_back(desired, observed, hindrance::failed(observed, error))
         }
-        Err(_) => search::search(desired, observed),
+        Ok(_) | Err(_) => search::search(desired, observed),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::deadline::{deadline, in_time};
-use super::follow::conclude;
+use super::follow::{DELETE_KNOWN_HOST_KEYS, conclude};
 use super::hindrance::{Hindrance, hindrance};
 use super::step::{ReadStep, Step};
 use crate::api::Operation;
@@ -14,17 +14,12 @@ use crate::engine::action::Next;
 use crate::host_key_reset::message::Message;
 use crate::host_key_reset::world::{Desired, Observed, Search, later};
 
-/// The type of operation that a reset is
-/// (<https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_DeleteKnownHostKeys.html>).
-const DELETE_KNOWN_HOST_KEYS: &str = "DeleteKnownHostKeys";
-
 /// A timer does not fire early, but it counts from now, which has a fraction of a second.
 const TIMER: Duration = Duration::from_millis(10);
 
 /// A call was made, or is likely to have been, and nobody knows what became of it.
 pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
-    let error = observed.call.as_ref().and_then(|call| call.as_ref().err());
-    let unknown = Message::Unknown { instance: &desired.instance, error };
+    let unknown = Message::Unknown { instance: &desired.instance, call: observed.call.as_ref() };
     match find_call(desired, observed, &Message::Searching) {
         Err(step) => step,
         Ok(_) => Step::End(unknown.failed(Vec::new())),
@@ -54,7 +49,7 @@ pub(super) fn find_call<'a>(
     let Some((operations, read_at)) = &observed.operations else {
         return Err(Step::Read(ReadStep::ListOperations));
     };
-    if let Some(found) = newer(observed, operations) {
+    if let Some(found) = newer(desired, observed, operations) {
         return Err(conclude(desired, observed, vec![found.clone()]));
     }
     let waiting = |until: Timestamp| {
@@ -108,7 +103,11 @@ pub(super) fn newest(operations: &[Operation]) -> Option<&Operation> {
 /// The oldest operation of the kind that is newer than the one before the call, was not created
 /// before the intent by Lightsail's clock, and is on record for no other reset. If the one before
 /// the call is not listed any more, all that are listed with a time are newer.
-pub(super) fn newer<'a>(observed: &Observed, operations: &'a [Operation]) -> Option<&'a Operation> {
+fn newer<'a>(
+    desired: &Desired,
+    observed: &Observed,
+    operations: &'a [Operation],
+) -> Option<&'a Operation> {
     let is_known = |operation: &&Operation| match observed.status.last_operation_before.as_deref() {
         None => true,
         // The one before the call may be any that has no id. Only the date of the intent tells.
@@ -119,10 +118,14 @@ pub(super) fn newer<'a>(observed: &Observed, operations: &'a [Operation]) -> Opt
         // Without a time, one is known to be newer only if there was none before.
         Some(_) => operation.created().is_some(),
     };
-    maybe_newer(observed, operations).filter(is_known).min_by_key(|operation| operation.created())
+    maybe_newer(observed, operations)
+        .filter(|operation| operation.may_be_of(&desired.instance))
+        .filter(is_known)
+        .min_by_key(|operation| operation.created())
 }
 
-/// As [`newer`], and those of which nothing tells when they were created.
+/// As [`newer`], and those of which nothing tells when they were created, or that name another
+/// resource.
 pub(super) fn maybe_newer<'a>(
     observed: &Observed,
     operations: &'a [Operation],

@@ -231,7 +231,7 @@ impl Run<'_> {
             }
         });
         self.observed.done.delete = answer?;
-        if plan::shows_absence(&self.desired, self.observed.done.delete.as_ref()) {
+        if plan::shows_absence(self.observed.done.delete.as_ref()) {
             self.learn(None);
         } else {
             self.observed.done.found_none |= self.observed.done.delete.is_none();

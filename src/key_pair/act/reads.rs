@@ -68,7 +68,8 @@ impl Run<'_> {
     }
 
     pub(super) async fn read_operation(&mut self, id: &str) {
-        self.observed.operation = plan::looked_up(self.lightsail().find_operation(id).await);
+        let answer = self.lightsail().find_operation(id).await;
+        self.observed.operation = plan::looked_up(&self.desired, answer);
         let has_failed = self.observed.operation.found().is_some_and(Operation::failed);
         self.memory.edit(&self.desired.uid, |known| known.has_failed |= has_failed);
     }

@@ -49,14 +49,12 @@ pub fn needs_another_read(observed: &Observed, change: &lightsail::Result<()>) -
     found_none && !observed.done.found_none
 }
 
-/// Whether the answer to a deletion shows that the pair is gone, also if it found none: an answer
-/// without an operation may be none of Lightsail's. A list has just shown the default pair.
+/// Whether the answer to a deletion shows that the pair is gone. An answer without an operation may
+/// be none of Lightsail's. If it found none, a read has just shown the pair all the same, and it is
+/// read again: one of Lightsail's servers may not know it.
 #[must_use]
-pub fn shows_absence(desired: &Desired, answer: Option<&Operation>) -> bool {
-    match answer {
-        Some(operation) => operation.id.is_some(),
-        None => !matches!(desired.pair, DesiredPair::Default { .. }),
-    }
+pub fn shows_absence(answer: Option<&Operation>) -> bool {
+    answer.is_some_and(|operation| operation.id.is_some())
 }
 
 /// The step, or the read that has to come before it.
@@ -70,6 +68,9 @@ pub(super) fn justified(desired: &Desired, observed: &Observed, step: Step) -> S
     }
     if is_deletion && observed.done.delete.is_some() {
         return Message::StillThere { name: &desired.name }.wait_longer(desired.interval);
+    }
+    if is_deletion && observed.done.found_none {
+        return Message::NotFoundToDelete.wait_longer(desired.interval);
     }
     // A download could bring the pair back (I5).
     let is_going = || unanswered_deletion(observed).or_else(|| deletion_under_way(observed));

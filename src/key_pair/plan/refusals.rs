@@ -188,10 +188,14 @@ pub(super) fn late_operation(
 }
 
 /// What the lookup of an operation tells. One that cannot be read is as good as one that Lightsail
-/// does not know any more: a policy need not allow it.
+/// does not know any more: a policy need not allow it. So is one of another resource.
 #[must_use]
-pub fn looked_up(outcome: lightsail::Result<Option<Operation>>) -> Lookup<Operation> {
-    Lookup::from(outcome.unwrap_or_default())
+pub fn looked_up(
+    desired: &Desired,
+    outcome: lightsail::Result<Option<Operation>>,
+) -> Lookup<Operation> {
+    let found = outcome.unwrap_or_default();
+    Lookup::from(found.filter(|operation| operation.may_be_of(desired.name.as_str())))
 }
 
 /// What comes of an operation that was late, and has failed.

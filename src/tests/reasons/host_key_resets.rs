@@ -4,7 +4,7 @@ use super::Row;
 use crate::api::{Operation, Reason};
 use crate::host_key_reset::message::{Last, Message, Nothing};
 use crate::ids::Arn;
-use crate::lightsail::{Error, ErrorKind};
+use crate::lightsail::{Acknowledged, Error, ErrorKind};
 
 const ID: &str = "6d3dd59e-9a3b-4cd5-8dd9-ff02ff4ba8d2";
 
@@ -24,9 +24,11 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         error_details: Some("Lightsail's own words".to_owned()),
         ..Operation::default()
     };
+    let answer = Acknowledged { operations: Vec::new(), request_id: String::new() };
     let last = Last { reason: "WaitingForTurn", message: "another reset of this instance …" };
     let (instance, nothing) = ("web-1", Nothing::WasReset);
     let tags = std::collections::BTreeMap::from([("team".to_owned(), "team-a".to_owned())]);
+    let last_seen = "Lightsail has not finished the operation";
     read(&[
         Message::Succeeded { instance },
         Message::DoneBefore { id: ID },
@@ -36,6 +38,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::Begun,
         Message::UnderWay,
         Message::NotKnownYet { id: ID },
+        Message::AboutAnother { id: ID },
         Message::Searching,
         Message::MakingSure,
         Message::NotYet {
@@ -55,10 +58,14 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::Refused { error: &error },
         Message::OperationFailed { operation: &operation },
         Message::FailedBefore { id: ID },
-        Message::NotSeenToEnd { last: "Lightsail has not finished the operation" },
+        Message::NotSeenToEnd { last: last_seen, nameless: None },
+        Message::NotSeenToEnd { last: last_seen, nameless: Some(instance) },
         Message::OperationLost { id: ID },
-        Message::Unknown { instance, error: None },
-        Message::Unknown { instance, error: Some(&error) },
+        Message::EndUnknown { status: Some("Started") },
+        Message::EndUnknown { status: None },
+        Message::Unknown { instance, call: None },
+        Message::Unknown { instance, call: Some(&Ok(answer)) },
+        Message::Unknown { instance, call: Some(&Err(error.clone())) },
         Message::UnknownInTime { instance, last: "Timeout: no response in time" },
         Message::RecordLost,
         Message::Resumed,

@@ -9,6 +9,12 @@ fn under_way(observed: &mut Observed) {
     observed.status.operations = vec![operation("a", "Started", NOW)];
 }
 
+/// It has ended with this status.
+fn ended(status: Option<&str>) -> Operation {
+    let status = status.map(str::to_owned);
+    Operation { status, is_terminal: Some(true), ..operation("a", "", NOW) }
+}
+
 /// An earlier call was refused and taken back. Lightsail made the operation of another one at this
 /// time, if it says so, and does not know it 90 seconds after the start.
 fn taken_back(observed: &mut Observed, created_at: Option<&str>) {
@@ -100,6 +106,72 @@ fn an_operation_is_followed_to_its_end() {
             o.status.operations = vec![operation("a", "Succeeded", NOW)];
         }, "Complete OperationSucceeded"),
     ]);
+}
+
+#[test]
+fn no_end_is_claimed_that_lightsail_does_not_show() {
+    check(&[
+        ("it ended in a way that Lightsail does not call a success", |_, o| {
+            under_way(o);
+            o.polled = Some((vec![Some(ended(Some("Started")))], o.now));
+        }, "Failed OutcomeUnknown"),
+        ("nor a failure", |_, o| {
+            under_way(o);
+            o.polled = Some((vec![Some(ended(Some("Rolling")))], o.now));
+        }, "Failed OutcomeUnknown"),
+        ("it ended, and nothing says how", |_, o| {
+            under_way(o);
+            o.polled = Some((vec![Some(ended(None))], o.now));
+        }, "Failed OutcomeUnknown"),
+        ("what has ended so may be on record", |_, o| {
+            under_way(o);
+            o.status.operations = vec![ended(Some("Rolling"))];
+        }, "Failed OutcomeUnknown"),
+        ("one of several is still under way", |_, o| {
+            under_way(o);
+            o.status.operations = vec![ended(None), operation("b", "Started", NOW)];
+            o.polled = Some((vec![Some(operation("b", "Started", NOW))], o.now));
+        }, "Progress InProgress"),
+        ("an answer about another instance is none", |_, o| {
+            under_way(o);
+            let other = Some("web-2".to_owned());
+            let done = Operation { resource_name: other, ..operation("a", "Succeeded", NOW) };
+            o.polled = Some((vec![Some(done)], o.now));
+        }, "Progress InProgress"),
+        ("nor is one about another type of operation", |_, o| {
+            under_way(o);
+            let other = Some("DeleteInstance".to_owned());
+            let done = Operation { type_: other, ..operation("a", "Failed", NOW) };
+            o.polled = Some((vec![Some(done)], o.now));
+        }, "Progress InProgress"),
+        ("the type is on record, whatever Lightsail calls it", |_, o| {
+            under_way(o);
+            let type_ = Some("ForgetEverything".to_owned());
+            let called = |status: &str| Operation { type_: type_.clone(), ..operation("a", status,
+                NOW) };
+            o.status.operations = vec![called("Started")];
+            o.polled = Some((vec![Some(called("Succeeded"))], o.now));
+        }, "Complete OperationSucceeded"),
+        ("the instance is named in another case", |_, o| {
+            under_way(o);
+            let name = Some("WEB-1".to_owned());
+            let done = Operation { resource_name: name, ..operation("a", "Succeeded", NOW) };
+            o.polled = Some((vec![Some(done)], o.now));
+        }, "Complete OperationSucceeded"),
+    ]);
+}
+
+#[test]
+fn an_end_that_says_nothing_is_told_by_its_status_and_asks_for_no_second_reset() {
+    for (status, expected) in [(Some("Rolling"), "the status Rolling,"), (None, "no status,")] {
+        let mut observed = observed();
+        under_way(&mut observed);
+        observed.status.operations = vec![ended(status)];
+        let Step::End(end) = plan(&desired(), &observed) else { panic!("it is over") };
+        assert!(end.message.contains(expected), "{}", end.message);
+        assert!(end.message.contains("check the server's host key"), "{}", end.message);
+        assert!(!end.message.contains("to try again"), "{}", end.message);
+    }
 }
 
 /// When an operation is seen to be over that is over this long after the call, and how often it was

@@ -112,6 +112,11 @@ fn operation(id: &str, status: &str, created_at: &str) -> Operation {
     }
 }
 
+/// It has no id, so it cannot be looked up.
+fn nameless(status: &str) -> Operation {
+    Operation { id: None, ..operation("", status, NOW) }
+}
+
 fn failure(kind: ErrorKind) -> Error {
     Error::of_kind(kind)
 }
@@ -382,6 +387,12 @@ fn a_reset_that_was_interrupted_begins_again_when_nothing_shows_a_call() {
             o.search.since = Some(time(NOW));
             o.operations = Some((vec![operation("a", "Succeeded", NOW)], o.now));
         }, "Complete OperationSucceeded"),
+        ("I6: nor if what was done meanwhile names another instance", |_, o| {
+            made_sure(o);
+            let other = Some("web-2".to_owned());
+            let found = Operation { resource_name: other, ..operation("a", "Succeeded", NOW) };
+            o.operations = Some((vec![found], o.now));
+        }, "Failed OutcomeUnknown"),
         ("I6: nor if one of unknown age may have been done meanwhile", |_, o| {
             made_sure(o);
             o.status.last_operation_before = Some("b".to_owned());
@@ -447,6 +458,21 @@ fn the_call_is_made_once() {
             o.call = answer(vec![operation("a", "Succeeded", NOW), operation("b", "Completed",
                 NOW)]);
         }, "Complete OperationSucceeded"),
+        ("an answer about another instance is none", |_, o| {
+            begun(o);
+            let other = Some("web-2".to_owned());
+            let done = Operation { resource_name: other, ..operation("a", "Succeeded", NOW) };
+            o.call = answer(vec![done]);
+        }, "Begin search"),
+        ("I6: nor is one about an operation that nobody can ask for",
+         |_, o| { begun(o); o.call = answer(vec![nameless("Started")]); }, "Begin search"),
+        ("whatever else it says", |_, o| {
+            begun(o);
+            o.call = answer(vec![Operation::default(), operation("a", "Succeeded", NOW)]);
+        }, "Begin search"),
+        ("unless it is over",
+         |_, o| { begun(o); o.call = answer(vec![nameless("Succeeded")]); },
+             "Complete OperationSucceeded"),
         ("one of several that failed fails it", |_, o| {
             begun(o);
             o.call = answer(vec![operation("a", "Succeeded", NOW), operation("b", "Failed", NOW)]);

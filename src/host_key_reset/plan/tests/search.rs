@@ -103,6 +103,31 @@ fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
             o.operations = Some((vec![operation("b", "Succeeded", "2026-11-24T12:00:01Z"),
                 operation("a", "Succeeded", NOW)], o.now));
         }, "Complete OperationSucceeded"),
+        ("the call was answered, but not with an operation that has an id", |_, o| {
+            searching(o);
+            o.call = answer(vec![nameless("Started")]);
+            o.operations = Some((vec![operation("b", "Succeeded", NOW)], o.now));
+        }, "Complete OperationSucceeded"),
+        ("nor may one be on record", |_, o| {
+            searching(o);
+            (o.status.operations, o.operations) = (vec![nameless("Started")], None);
+        }, "ListOperations"),
+        ("one without an id is followed by the list", |_, o| {
+            searching(o);
+            o.status.operations = vec![nameless("Started")];
+            o.operations = Some((vec![nameless("Started")], o.now));
+        }, "Progress InProgress"),
+        ("to its end", |_, o| {
+            searching(o);
+            o.status.operations = vec![nameless("Started")];
+            o.operations = Some((vec![nameless("Succeeded")], o.now));
+        }, "Complete OperationSucceeded"),
+        ("one that names another instance is not", |_, o| {
+            searching(o);
+            let other = Some("web-2".to_owned());
+            let found = Operation { resource_name: other, ..operation("b", "Succeeded", NOW) };
+            o.operations = Some((vec![found], o.now));
+        }, "Progress InProgress"),
         ("one that was there before is not", |_, o| {
             searching(o);
             o.status.last_operation_before = Some("a".to_owned());
@@ -268,4 +293,27 @@ fn a_search_lists_again_in_its_interval_and_when_a_window_ends() {
         o.search_interval = Duration::from_millis(500);
         listed(o, NOW);
     }), Next::Meanwhile(Duration::from_millis(500)));
+}
+
+#[test]
+fn nobody_is_told_to_look_for_an_id_that_is_not_there() {
+    for (listed, expected) in [
+        (nameless("Started"), "get-operations-for-resource --region REGION --resource-name web-1"),
+        (operation("b", "Started", NOW), "get-operation --region REGION --operation-id ID"),
+    ] {
+        let mut observed = observed();
+        searching(&mut observed);
+        observed.now = time("2026-11-24T12:10:01Z");
+        observed.operations = Some((vec![listed], observed.now));
+        let Step::End(end) = plan(&desired(), &observed) else { panic!("its time is over") };
+        assert_eq!(end.reason, Reason::DeadlineExceeded);
+        assert!(end.message.contains(expected), "{}", end.message);
+    }
+    let mut observed = observed();
+    searching(&mut observed);
+    observed.call = answer(vec![nameless("Started")]);
+    observed.search.first_list = Some(time("2026-11-24T12:00:20Z"));
+    listed(&mut observed, "2026-11-24T12:02:00Z");
+    let Step::End(end) = plan(&desired(), &observed) else { panic!("it was searched for") };
+    assert!(end.message.contains("does not show its operation"), "{}", end.message);
 }

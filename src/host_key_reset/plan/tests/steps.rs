@@ -25,7 +25,7 @@ fn only_its_own_mark_is_taken_off() {
 fn only_operations_that_are_under_way_are_looked_up_and_the_others_stay_as_they_are() {
     let mut observed = observed();
     begun(&mut observed);
-    let nameless = Operation { id: None, ..operation("", "Started", NOW) };
+    let nameless = Operation { id: None, ..operation("", "Succeeded", NOW) };
     observed.status.operations = vec![
         operation("a", "Succeeded", NOW),
         operation("b", "Started", NOW),

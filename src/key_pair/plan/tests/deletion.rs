@@ -83,6 +83,12 @@ fn deleting_an_object_with_an_imported_pair() {
          |_, o| o.finalizer = Finalizer::Missing, "Leave"),
         ("not again immediately, if the answer named no operation and the pair is there",
          |_, o| o.done.delete = Some(Operation::default()), "Reconciling InProgress"),
+        ("nor if none was found and the pair is there", |_, o| o.done.found_none = true,
+         "Reconciling InProgress"),
+        ("it is read again after that", |_, o| (o.done.found_none, o.pair) = (true, None),
+         "Read pair live"),
+        ("and is gone if the read finds none either",
+         |_, o| (o.done.found_none, o.pair) = (true, live(None)), "Remove finalizer Deleted"),
         ("it is gone, whatever the answer named", |_, o| {
             o.done.delete = Some(Operation::default());
             o.pair = live(None);

@@ -168,3 +168,16 @@ fn the_last_operation_is_the_one_that_was_begun_last() {
         assert_eq!(last.failed(), was_read.is_some(), "{name}: as it is now");
     }
 }
+
+#[test]
+fn an_operation_of_another_resource_is_as_good_as_none() {
+    let answer = |resource: Option<&str>| {
+        let resource_name = resource.map(str::to_owned);
+        Ok(Some(Operation { resource_name, ..operation("a", "DeleteKeyPair", "Failed") }))
+    };
+    let desired = desired();
+    for (resource, expected) in [(None, true), (Some("FLEET"), true), (Some("other"), false)] {
+        let found = looked_up(&desired, answer(resource));
+        assert_eq!(found.found().is_some(), expected, "{resource:?}");
+    }
+}

@@ -20,6 +20,8 @@ pub(super) enum Fate {
     Stale,
     /// It is answered without an operation.
     Empty,
+    /// It is answered with an operation that has no id.
+    Nameless,
 }
 
 /// A transition.
@@ -70,7 +72,7 @@ impl fmt::Display for Event {
 pub(super) fn fates(act: Act) -> &'static [Fate] {
     match act {
         Act::Call => &[Fate::LostBefore, Fate::LostAfter, Fate::Late, Fate::Throttled,
-            Fate::Invalid, Fate::Empty],
+            Fate::Invalid, Fate::Empty, Fate::Nameless],
         Act::ListOperations | Act::PollOperations => &[Fate::Stale, Fate::LostBefore],
         Act::FindInstance => &[Fate::LostBefore],
         Act::WriteIntent | Act::WriteMark(_) | Act::TakeBack | Act::End | Act::Publish => {
@@ -170,6 +172,7 @@ impl At<'_> {
         let call = match fate {
             Fate::Fine => Call::Accepted(Some((self.state.operate(By::Call)?, Progress::Started))),
             Fate::Empty => Call::Accepted(None),
+            Fate::Nameless => { self.state.operate(By::Call)?; Call::Nameless }
             Fate::LostBefore => Call::NoAnswer,
             Fate::LostAfter => { self.state.operate(By::Call)?; Call::NoAnswer }
             Fate::Late => { self.state.delayed = Some(sent); Call::NoAnswer }

@@ -181,6 +181,8 @@ impl Plans {
                 world::Call::Accepted(it) => Ok(Acknowledged {
                     operations: it.into_iter().map(|(number, it)| shown(number, it, 0)).collect(),
                     request_id: "request".to_owned() }),
+                world::Call::Nameless => Ok(Acknowledged {
+                    operations: vec![nameless("Started")], request_id: "request".to_owned() }),
                 world::Call::NoAnswer => Err(failure(ErrorKind::Transient)),
                 world::Call::Throttled => Err(failure(ErrorKind::Throttled)),
                 world::Call::Invalid => Err(failure(ErrorKind::Invalid)),

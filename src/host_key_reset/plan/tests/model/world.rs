@@ -76,6 +76,8 @@ pub(super) struct Object {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Call {
     Accepted(Option<(u8, Progress)>),
+    /// With an operation that has no id.
+    Nameless,
     NoAnswer,
     Throttled,
     Invalid,

@@ -252,6 +252,8 @@ pub(super) struct Run {
     pub(super) failure: Option<Failure>,
     pub(super) import: Option<Answer>,
     pub(super) import_refused: bool,
+    /// A deletion found none.
+    pub(super) found_none: bool,
     /// It tried to set tags by the name of the pair.
     pub(super) tagged_by_name: bool,
     /// That was done, here or in an earlier run, and no read has shown the pair since.
@@ -354,6 +356,7 @@ impl Run {
             failure: None,
             import: None,
             import_refused: false,
+            found_none: false,
             tagged_by_name: false,
             named: false,
             intent_written: false,

@@ -182,8 +182,8 @@ impl At<'_> {
             return self.fail(Failure::NoAnswer);
         }
         let run = self.run();
-        run.deleted = pair.is_some();
-        run.pair = Some(Read::now(true, None));
+        (run.deleted, run.found_none) = (pair.is_some(), pair.is_none());
+        run.pair = pair.map(|_| Read::now(true, None));
         Some(Then::GoOn)
     }
 

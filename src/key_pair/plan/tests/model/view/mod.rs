@@ -374,8 +374,8 @@ impl Plans {
             intent: run.intent_written.then(|| time(NOW)),
             import_refused: run.import_refused,
             delete: run.deleted.then_some(deletion),
-            // Here, a change that finds none fails.
-            found_none: false,
+            // Here, a change of tags that finds none fails.
+            found_none: run.found_none,
             generated: run.generated.map(|key| self.private(key).clone()),
             download: run.download.map(|(key, id)| Downloaded { key: self.private(key).clone(),
                 created_at: Some(created_at(id)) }),
