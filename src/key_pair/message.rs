@@ -42,6 +42,7 @@ pub enum Message<'a> {
     NotFoundToDelete,
     StillThere { name: &'a KeyPairName },
     NameNotFreeYet { name: &'a KeyPairName },
+    NameInUse { name: &'a KeyPairName },
     ImportNotListedYet,
     ImportNotAnswered,
     DeletionMayFollow,
@@ -136,6 +137,7 @@ impl Message<'_> {
             | Self::NotFoundToDelete
             | Self::StillThere { .. }
             | Self::NameNotFreeYet { .. }
+            | Self::NameInUse { .. }
             | Self::ImportNotListedYet
             | Self::ImportNotAnswered
             | Self::DeletionMayFollow
@@ -255,6 +257,11 @@ impl fmt::Display for Message<'_> {
                 to,
                 "the key pair {name} was deleted, but Lightsail reports that its name is still in \
                  use; the operator will retry"
+            ),
+            Self::NameInUse { name } => write!(
+                to,
+                "Lightsail reports that the name {name} is in use, but shows no key pair with it \
+                 yet, perhaps that of this object's earlier import; the operator will retry"
             ),
             Self::NotListedYet => {
                 to.write_str("Lightsail has just created the key pair and does not list it yet")

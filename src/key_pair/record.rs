@@ -39,6 +39,8 @@ pub struct Recorded {
     pub was_deleted: bool,
     /// The last operation, if it is the import of the intent, and was under way then.
     pub import: Option<Operation>,
+    /// When the last operation began, if it is an import that has not failed.
+    pub imported_at: Option<Timestamp>,
 }
 
 impl Recorded {
@@ -101,11 +103,16 @@ pub(super) fn recorded_and_begun(object: &LightsailKeyPair, begun: Option<&Opera
         deleted_at: last.filter(|last| is_deletion(last)).and_then(Operation::created),
         was_deleted: was_deleted(status, last),
         import: under_way().filter(|last| status.import_intent.is_some() && !is_deletion(last)),
+        imported_at: last.filter(|last| is_import(last)).and_then(Operation::created),
     }
 }
 
 fn is_deletion(operation: &Operation) -> bool {
     operation.type_.as_deref() == Some("DeleteKeyPair")
+}
+
+fn is_import(operation: &Operation) -> bool {
+    operation.type_.as_deref() == Some("ImportKeyPair") && !operation.failed()
 }
 
 /// Whether the last operation deleted the pair on record, and not the one that it replaced.

@@ -10,7 +10,7 @@ use super::permission::account_name;
 use super::refusals::{
     SOON, await_outcome, deletion_of_former, failed_operation, late_operation, name_conflict,
     operation_failed, paced, still_failed, unfinished_deletion, unsettled_absence,
-    was_deleted_lately,
+    was_deleted_lately, was_imported_lately,
 };
 use super::step::Step;
 use crate::api::OWNER_TAG;
@@ -34,6 +34,9 @@ pub(super) fn import(
     match &observed.done.import {
         Some(Imported::NameTaken) if was_deleted_lately(observed) => {
             return Message::NameNotFreeYet { name: &desired.name }.wait_longer(desired.interval);
+        }
+        Some(Imported::NameTaken) if was_imported_lately(observed) => {
+            return Message::NameInUse { name: &desired.name }.wait_longer(desired.interval);
         }
         // Names are those of all types of resources.
         Some(Imported::NameTaken) => return name_conflict(desired),

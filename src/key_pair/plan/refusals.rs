@@ -163,7 +163,17 @@ pub(super) fn still_failed(observed: &Observed, pause: Duration) -> Option<Step>
 pub(super) fn was_deleted_lately(observed: &Observed) -> bool {
     let answered = observed.done.delete.as_ref().and_then(Operation::created);
     let began = answered.or(observed.recorded.deleted_at);
-    began.is_some_and(|began| (-ONE_SECOND..STUCK).contains(&time_since(observed, began)))
+    began.is_some_and(|began| is_late(observed, began))
+}
+
+/// Whether this object imported a pair so lately that Lightsail may not show it yet, although the
+/// settle time is over.
+pub(super) fn was_imported_lately(observed: &Observed) -> bool {
+    observed.recorded.imported_at.is_some_and(|began| is_late(observed, began))
+}
+
+fn is_late(observed: &Observed, began: Timestamp) -> bool {
+    (-ONE_SECOND..STUCK).contains(&time_since(observed, began))
 }
 
 /// What comes before something is begun again that was under way when it was answered, and should

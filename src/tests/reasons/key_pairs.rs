@@ -132,6 +132,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::NotFoundToDelete,
         Message::StillThere { name },
         Message::NameNotFreeYet { name },
+        Message::NameInUse { name },
         Message::ImportNotListedYet,
         Message::ImportNotAnswered,
         Message::DeletionMayFollow,

@@ -98,6 +98,18 @@ fn an_imported_pair_that_should_be_there() {
             o.done.import = Some(Imported::NameTaken);
             o.recorded.deleted_at = Some(time("2026-11-24T11:49:00Z"));
         }, "Stalled NameConflict"),
+        ("Lightsail may not show what was imported lately", |_, o| {
+            o.finalizer = Finalizer::New;
+            o.pair = live(None);
+            o.done.import = Some(Imported::NameTaken);
+            o.recorded.imported_at = Some(time("2026-11-24T11:58:00Z"));
+        }, "Reconciling InProgress"),
+        ("not what was imported long ago", |_, o| {
+            o.finalizer = Finalizer::New;
+            o.pair = live(None);
+            o.done.import = Some(Imported::NameTaken);
+            o.recorded.imported_at = Some(time("2026-11-24T11:49:00Z"));
+        }, "Stalled NameConflict"),
         ("an imported pair is tagged", |_, o| {
             (o.finalizer, o.recorded.intent) = (Finalizer::New, intent(FIRST));
             o.pair = live(Some(pair(FIRST)));

@@ -188,6 +188,7 @@ fn recorded(pair: &KeyPair, origin: Origin) -> Recorded {
         deletion: None,
         deleted_at: None,
         was_deleted: false,
+        imported_at: None,
         import: None,
     }
 }
