@@ -99,7 +99,7 @@ fn are_words<'a>(parts: impl Iterator<Item = &'a str>) -> bool {
 
 /// The SHA-256 of a key, as OpenSSH prints it.
 fn is_fingerprint(before: &str, run: &str) -> bool {
-    before.ends_with("SHA256:") && run.trim_end_matches('=').len() == 43
+    before.ends_with("SHA256:") && run.len() == 43 && !run.contains('=')
 }
 
 /// Whether what stands before it makes it the end of an ARN.

@@ -8,6 +8,7 @@ use kube::client::ClientBuilder;
 use kube::config::{Cluster, Context, ExecAuthCluster, Kubeconfig, KubeconfigError};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use secrecy::ExposeSecret;
 
 use crate::api_outage::ApiOutage;
 use crate::api_server::READ_TIMEOUT;
@@ -70,7 +71,10 @@ fn in_pod(no_file: &KubeconfigError) -> anyhow::Result<kube::Config> {
 fn of_file(file: &Kubeconfig) -> anyhow::Result<kube::Config> {
     let cluster = cluster(file).context("the kubeconfig's context names no cluster")?;
     let server = cluster.server.as_deref().context("the kubeconfig's cluster has no server")?;
-    let server = server.parse().context("the kubeconfig's server is not a URL")?;
+    let server: Uri = server.parse().context("the kubeconfig's server is not a URL")?;
+    if !matches!(server.scheme_str(), Some("https" | "http")) {
+        anyhow::bail!("the kubeconfig's server must begin with https://, and is {server}");
+    }
     let mut config = kube::Config::new(server);
     let context = context(file);
     let namespace = context.and_then(|context| context.namespace.clone());
@@ -89,6 +93,10 @@ fn of_file(file: &Kubeconfig) -> anyhow::Result<kube::Config> {
     let user = context.and_then(|context| context.user.as_ref());
     let user = file.auth_infos.iter().find(|one| Some(&one.name) == user);
     config.auth_info = user.and_then(|one| one.auth_info.clone()).unwrap_or_default();
+    let token = config.auth_info.token.as_ref().map(ExposeSecret::expose_secret);
+    if token.is_some_and(|token| http::HeaderValue::from_str(token).is_err()) {
+        anyhow::bail!("the kubeconfig's token has a character that no token has");
+    }
     if let Some(program) = &mut config.auth_info.exec
         && program.provide_cluster_info
     {
@@ -191,6 +199,24 @@ mod tests {
             let server = Uri::from_static("https://a");
             let why = proxy(&server, &file, &Proxies::default()).unwrap_err().to_string();
             assert!(why.contains("proxy-url") && !why.contains("PW"), "{why}");
+        }
+    }
+
+    #[test]
+    fn what_no_client_can_be_made_of_is_refused_in_words() {
+        for (server, token, expected) in [
+            ("127.0.0.1:6443", "a", "must begin with https://"),
+            ("ftp://h", "a", "must begin with https://"),
+            ("https://h", "SECRET\\nb", "the kubeconfig's token"),
+        ] {
+            let file = format!(
+                "{{current-context: a, contexts: [{{name: a, context: {{cluster: a, user: u}}}}], \
+                 clusters: [{{name: a, cluster: {{server: \"{server}\"}}}}], \
+                 users: [{{name: u, user: {{token: \"{token}\"}}}}]}}"
+            );
+            let file = Kubeconfig::from_yaml(&file).unwrap();
+            let why = of_file(&file).unwrap_err().to_string();
+            assert!(why.contains(expected) && !why.contains("SECRET"), "{why}");
         }
     }
 }

@@ -2,6 +2,7 @@
 //! the server.
 
 use std::fmt::Display;
+use std::io::Write;
 use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -44,7 +45,8 @@ const CLUSTER: &str = "the cluster's ID";
 fn main() -> ExitCode {
     // Its causes in one line, and no backtrace.
     start().unwrap_or_else(|error| {
-        eprintln!("Error: {error:#}");
+        // Where that is not read, the exit code still tells.
+        let _ = writeln!(std::io::stderr(), "Error: {error:#}");
         ExitCode::FAILURE
     })
 }
@@ -133,7 +135,8 @@ async fn run(
     readiness.missing(CLUSTER, "not read yet");
     server::start(config.bind_address, readiness.clone(), metrics.clone())?;
     let work = async {
-        let kube = kubeconfig::load(&proxies)?;
+        let for_kube = proxies.clone();
+        let kube = blocking(move || kubeconfig::load(&for_kube)).await?;
         let leadership = Leadership {
             leading_since: watch::Sender::new(None),
             lease: times.map_or_else(HeldLease::unlimited, |_| HeldLease::not_held()),
@@ -166,6 +169,14 @@ async fn run(
     }
     tracing::info!("the operator has stopped");
     Ok(())
+}
+
+/// Does what may never end: a file may be a pipe that nobody writes, and a program that gives
+/// credentials may wait for somebody. Neither keeps the process from stopping.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    tokio::task::spawn_blocking(work).await?
 }
 
 /// Runs the controllers until they have ended after `stop`, or until their time is up.
@@ -269,7 +280,8 @@ async fn context(
     readiness: &Readiness,
 ) -> anyhow::Result<Option<Context>> {
     let Leadership { leading_since, lease, metrics, stop, .. } = leadership;
-    let client = kubeconfig::client(kube, readiness)?;
+    let (own, told) = (kube.clone(), readiness.clone());
+    let client = blocking(move || kubeconfig::client(&own, &told)).await?;
     let complain = |problem| tracing::warn!("no AWS profile is used: {problem}");
     let aws = configuration(config, &environment, proxies, metrics.clone(), complain).await?;
     let cluster_id = match &config.cluster_id {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{ArgAction, Parser, ValueEnum};
 use sha2::{Digest, Sha256};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 mod endpoints;
 mod environment;
@@ -322,11 +323,19 @@ fn concurrency(text: &str) -> Result<u16, String> {
     number.ok_or_else(|| "use a number from 1 to 1000".to_owned())
 }
 
+/// A word alone is a level: `EnvFilter` takes any other for a module, and logs nothing else.
 fn log_filter(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Ok(LOG.to_owned());
+    }
+    let is_level = |word: &str| word.contains(['=', '[']) || word.parse::<LevelFilter>().is_ok();
+    let is_plain = !text.trim().is_empty() && text.split(',').all(|word| is_level(word.trim()));
     let parsed = EnvFilter::builder().parse(text);
     parsed
+        .ok()
+        .filter(|_| is_plain)
         .map(|_| text.to_owned())
-        .map_err(|_| "write, for example, info, or warn,lightsail_operator=debug".to_owned())
+        .ok_or_else(|| "write, for example, info, or warn,lightsail_operator=debug".to_owned())
 }
 
 fn cluster_id(text: &str) -> Result<String, String> {
@@ -358,12 +367,21 @@ fn session_name(text: &str) -> Result<String, String> {
     }
 }
 
+/// The longest time of a flag.
+const LONGEST: Duration = Duration::from_hours(24);
+/// The parser panics for numbers that do not fit into a duration.
+const MOST_DIGITS: usize = 12;
+
 fn duration(text: &str) -> Result<Duration, String> {
-    let duration: kube::core::Duration =
-        text.parse().map_err(|_| "write, for example, 20s or 1m30s".to_owned())?;
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let parsed = Some(text).filter(|text| !text.is_empty() && digits <= MOST_DIGITS);
+    let parsed = parsed.and_then(|text| text.parse::<kube::core::Duration>().ok());
+    let duration = parsed.ok_or_else(|| "write, for example, 20s or 1m30s".to_owned())?;
     let (negative, duration) = (duration.is_negative(), Duration::from(duration));
     if negative || duration.is_zero() {
         Err("it must be more than 0s".to_owned())
+    } else if duration > LONGEST {
+        Err("it must be at most 24h".to_owned())
     } else {
         Ok(duration)
     }
@@ -449,8 +467,18 @@ mod tests {
         }
         assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        for text in ["", "20", "-1s", "0s", "soon"] {
+        assert_eq!(duration("24h"), Ok(LONGEST));
+        let longest = ["24h1s", "9000000000000000s", "18446744073709551615s"];
+        let absurd = [&"9".repeat(30), "s"].concat();
+        for text in ["", "20", "-1s", "0s", "soon", &absurd].into_iter().chain(longest) {
             assert!(duration(text).is_err(), "{text}");
+        }
+        for text in ["info", "warn,lightsail_operator=debug", "off", "WARN", "hyper=trace, info"] {
+            assert_eq!(log_filter(text).as_deref(), Ok(text));
+        }
+        assert_eq!(log_filter("").as_deref(), Ok(LOG), "an empty variable is as good as none");
+        for text in ["infoo", "x y", "é", "-1", " ", "info,", "lightsail_operator"] {
+            assert!(log_filter(text).is_err(), "{text}");
         }
     }
 }

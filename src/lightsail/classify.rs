@@ -90,9 +90,15 @@ fn error_answer(read: (Option<&str>, Option<&str>), raw: &HttpResponse) -> Error
     let message = message.unwrap_or_default();
     // A gateway may have sent the request on before it says, by a `code` of its own, that too many
     // came, or that it does not know the path.
-    let known = classify(&Answer { names, message })
-        .filter(|error| error.kind == ErrorKind::Transient || is_of_aws);
-    known.unwrap_or_else(|| unreadable(raw))
+    match classify(&Answer { names, message }) {
+        Some(error) if error.kind == ErrorKind::Transient || is_of_aws => error,
+        Some(said) => {
+            let error = unreadable(raw);
+            let message = format!("{}; it says: {said}", error.message);
+            Error { message: line(&message), ..error }
+        }
+        None => unreadable(raw),
+    }
 }
 
 /// `com.amazonaws.lightsail#NotFoundException:http://…` → `NotFoundException`.

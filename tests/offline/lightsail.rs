@@ -365,6 +365,8 @@ async fn i6_a_gateway_proves_nothing_in_whatever_words() {
         ];
         for error in errors.map(Result::unwrap_err) {
             assert_eq!(error.kind, ErrorKind::Transient, "{status} {body}: {error}");
+            let says = error.message.contains("it says: AccessDenied");
+            assert_eq!(says, status == 403, "people are told what it said: {error}");
         }
         fault.remove();
     }

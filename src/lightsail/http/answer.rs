@@ -147,10 +147,19 @@ const LAST_DATE: i64 = 7_258_118_400;
 /// clock, and an answer from a cache an earlier time.
 pub(super) fn has_date_of_service(answer: &HttpResponse) -> bool {
     let headers = answer.headers();
-    let is_json = headers.get("content-type").is_some_and(|type_| type_.contains("json"));
-    let is_of_service = has_request_id(answer) || (answer.status().is_success() && is_json);
+    let is_data = |type_: &str| type_.contains("json") || type_.contains("xml");
+    let is_data = headers.get("content-type").is_some_and(is_data);
+    let is_of_service = has_request_id(answer)
+        || headers.contains_key("x-amzn-errortype")
+        || (is_data && (answer.status().is_success() || has_type_of_error(answer)));
     let is_a_time = headers.get("date").is_some_and(|text| date(text).is_some());
     is_of_service && is_a_time && headers.get("age").is_none()
+}
+
+/// Whether the body is an error as Lightsail or STS writes it.
+fn has_type_of_error(answer: &HttpResponse) -> bool {
+    let text = String::from_utf8_lossy(answer.body().bytes().unwrap_or_default());
+    text.contains("\"__type\"") || text.contains("<ErrorResponse")
 }
 
 /// How long a token of the instance's metadata is valid.
@@ -185,19 +194,27 @@ mod tests {
         let (json, html) =
             (("content-type", "application/x-amz-json-1.1"), ("content-type", "text/html"));
         let id = ("x-amzn-requestid", "5d2c");
-        for (name, status, headers, expected) in [
-            ("an answer", 200, vec![json, id], true),
-            ("an error", 400, vec![json, id], true),
-            ("an answer without an id", 200, vec![json], true),
-            ("a proxy's page", 502, vec![html], false),
-            ("a proxy's page in place of an answer", 200, vec![html], false),
-            ("a gateway's error", 404, vec![json], false),
-            ("an id by its other name", 503, vec![("x-amz-request-id", "5d2c")], true),
-            ("an empty id", 503, vec![("x-amzn-requestid", "")], false),
-            ("an answer from a cache", 200, vec![json, id, ("age", "30")], false),
+        let xml = ("content-type", "text/xml");
+        let (none, typed) = ("", r#"{"__type":"t"}"#);
+        let of_sts = "<ErrorResponse><Error>";
+        for (name, status, headers, body, expected) in [
+            ("an answer", 200, vec![json, id], none, true),
+            ("an error", 400, vec![json, id], none, true),
+            ("an answer without an id", 200, vec![json], none, true),
+            ("a proxy's page", 502, vec![html], none, false),
+            ("a proxy's page in place of an answer", 200, vec![html], none, false),
+            ("a gateway's error", 404, vec![json], none, false),
+            ("an error by its type", 400, vec![json], typed, true),
+            ("an error by its header", 400, vec![html, ("x-amzn-errortype", "t")], none, true),
+            ("an error of STS", 403, vec![xml], of_sts, true),
+            ("another XML error", 403, vec![xml], "<Error>", false),
+            ("an answer of STS", 200, vec![xml], none, true),
+            ("an id by its other name", 503, vec![("x-amz-request-id", "5d2c")], none, true),
+            ("an empty id", 503, vec![("x-amzn-requestid", "")], none, false),
+            ("an answer from a cache", 200, vec![json, id, ("age", "30")], none, false),
         ] {
             let status = u16::try_into(status).unwrap();
-            let mut answer = HttpResponse::new(status, "".into());
+            let mut answer = HttpResponse::new(status, body.into());
             for (key, value) in headers {
                 answer.headers_mut().insert(key, value);
             }
