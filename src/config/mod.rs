@@ -328,8 +328,10 @@ fn log_filter(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Ok(LOG.to_owned());
     }
-    let is_level = |word: &str| word.contains(['=', '[']) || word.parse::<LevelFilter>().is_ok();
-    let is_plain = !text.trim().is_empty() && text.split(',').all(|word| is_level(word.trim()));
+    // An empty word would be the level `error`.
+    let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+    let is_clear = |word: &str| word.contains(['=', '[']) || is_level(word);
+    let is_plain = text.split(',').all(|word| is_clear(word.trim()));
     let parsed = EnvFilter::builder().parse(text);
     parsed
         .ok()
