@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Api, Client, Resource};
 use serde_json::{Value, json};
@@ -89,14 +89,18 @@ async fn set_finalizers(
 /// Writes the whole status under the version that was read, as the operator does.
 async fn write_status(
     api: &Api<DynamicObject>,
-    mut object: DynamicObject,
+    object: DynamicObject,
     status: Value,
-) -> kube::Result<DynamicObject> {
-    object.data["status"] = status;
-    let parameters =
-        PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
+) -> Result<DynamicObject> {
+    let change = json!([
+        { "op": "replace", "path": "/metadata/resourceVersion",
+          "value": object.metadata.resource_version },
+        { "op": "add", "path": "/status", "value": status },
+    ]);
+    let change = Patch::<()>::Json(serde_json::from_value(change)?);
+    let parameters = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..Default::default() };
     let name = object.metadata.name.clone().unwrap_or_default();
-    api.replace_status(&name, &parameters, &object).await
+    Ok(api.patch_status(&name, &parameters, &change).await?)
 }
 
 /// As large as the operator's, which has read the pair in a list for all.

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use k8s_openapi::api::rbac::v1::ClusterRole;
+use kube::api::{Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
-use serde_json::Value;
+use kube::{Api, Client, Config};
+use serde_json::{Value, json};
 use testbed::cluster::Cluster;
 use testbed::control_plane::ControlPlane;
 use testbed::operator::{Operator, OperatorOptions};
@@ -50,6 +52,18 @@ pub(super) struct Bed {
     control_plane: ControlPlane,
 }
 
+/// Lets an older operator write the status, which it does by updates.
+async fn grant_updates(client: &Client) -> Result<()> {
+    let kinds = ["lightsailaccounts", "lightsailkeypairs", "hostkeyresets"];
+    let rule = json!({ "apiGroups": ["lightsail-operator.dev"], "verbs": ["update"],
+        "resources": kinds.map(|kind| format!("{kind}/status")) });
+    let change = json!([{ "op": "add", "path": "/rules/-", "value": rule }]);
+    let change = Patch::<()>::Json(serde_json::from_value(change)?);
+    let roles = Api::<ClusterRole>::all(client.clone());
+    roles.patch(OPERATOR, &PatchParams::default(), &change).await?;
+    Ok(())
+}
+
 impl Bed {
     /// Starts both, in this directory, for an operator with this binary.
     pub(super) async fn start(stage: &Stage, binary: &Path, directory: &Path) -> Result<Self> {
@@ -58,6 +72,9 @@ impl Bed {
         let cluster = Cluster::of(&control_plane).await?;
         apply(&cluster, &stage.project.join("testbed/deploy")).await?;
         let (simulator, client) = (Simulator::start()?, cluster.client());
+        if binary != stage.binary()? {
+            grant_updates(&client).await?;
+        }
         Ok(Self { simulator, client, cluster, binary, directory, control_plane })
     }
 
