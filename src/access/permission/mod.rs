@@ -123,7 +123,7 @@ pub fn permission<'a>(
         Grant::Missing(name) => return Permission::Refused(Refused::NotFound(name)),
         Grant::Account(entry) => entry,
     };
-    let is_by_labels = entry.spec.allowed_namespaces.from == NamespacesFrom::Selector;
+    let is_by_labels = is_by_labels(&entry.spec);
     let none = BTreeMap::new();
     let labels = match labels {
         None if is_by_labels => return Permission::LabelsUnread,
@@ -146,9 +146,13 @@ pub fn permission<'a>(
 #[must_use]
 pub fn selects_by_labels(grant: &Grant) -> bool {
     match grant {
-        Grant::Account(entry) => entry.spec.allowed_namespaces.from == NamespacesFrom::Selector,
+        Grant::Account(entry) => is_by_labels(&entry.spec),
         Grant::Operator | Grant::Required | Grant::Missing(_) => false,
     }
+}
+
+fn is_by_labels(account: &LightsailAccountSpec) -> bool {
+    account.allowed_namespaces.from == NamespacesFrom::Selector
 }
 
 /// Whether an object certainly may not do what it asks for at least. That does not depend on the
@@ -171,8 +175,7 @@ pub fn surely_refuses(
     // A key pair may be of either type.
     let is_type_known = !matches!(what, What::KeyPair { .. });
     let ask = Ask { namespace, labels: &BTreeMap::new(), region, what };
-    let is_by_labels = account.allowed_namespaces.from == NamespacesFrom::Selector;
-    (!is_by_labels && the_namespace_is_allowed(account, &ask).is_some())
+    (!is_by_labels(account) && the_namespace_is_allowed(account, &ask).is_some())
         || the_region_is_allowed(account, &ask).is_some()
         || (is_type_known && the_type_is_allowed(account, &ask).is_some())
         || the_name_is_allowed(account, &ask).is_some()
