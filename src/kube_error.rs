@@ -60,13 +60,13 @@ pub fn status(error: &kube::Error) -> Option<&Status> {
 #[must_use]
 pub fn without_output(error: &AuthError) -> String {
     if let AuthError::AuthExecRun { out, .. } = error {
-        return format!("its program ended with {}", out.status);
+        return format!("the kubeconfig's credential plugin ended with {}", out.status);
     }
     if let AuthError::AuthExecParse(_) | AuthError::ParseTokenKey(_) = error {
-        return "the output of its program cannot be read".to_owned();
+        return "the output of the kubeconfig's credential plugin cannot be read".to_owned();
     }
     if let AuthError::AuthExec(_) = error {
-        return "its program cannot be used".to_owned();
+        return "the kubeconfig's credential plugin cannot be used".to_owned();
     }
     without_keys(&error.to_string())
 }
@@ -217,8 +217,8 @@ mod tests {
         let of_request = kube::Error::Service(Box::new(io::Error::other(error)));
         let of_start = AuthError::AuthExec("a-token".to_owned());
         for (error, words) in [
-            (of_request, "its program ended with exit status: 3"),
-            (kube::Error::Auth(of_start), "its program cannot be used"),
+            (of_request, "the kubeconfig's credential plugin ended with exit status: 3"),
+            (kube::Error::Auth(of_start), "the kubeconfig's credential plugin cannot be used"),
         ] {
             let told = without_content(&error);
             assert!(told.contains(words), "{told}");

@@ -1,11 +1,13 @@
 //! How the API server is reached: by the kubeconfig or from within a pod, and by a proxy as kubectl
 //! uses one.
 
+use std::io;
+
 use anyhow::Context as _;
 use http::Uri;
 use kube::Client;
 use kube::client::ClientBuilder;
-use kube::config::{Cluster, Context, ExecAuthCluster, Kubeconfig, KubeconfigError};
+use kube::config::{AuthInfo, Cluster, Context, ExecAuthCluster, Kubeconfig, KubeconfigError};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use secrecy::ExposeSecret;
@@ -24,7 +26,7 @@ use crate::readiness::Readiness;
 /// # Errors
 /// There is no cluster to be found, or a file of its configuration cannot be used.
 pub fn load(proxies: &Proxies) -> anyhow::Result<kube::Config> {
-    let mut config = match Kubeconfig::read() {
+    let mut config = match read() {
         Ok(file) if file.current_context.is_some() => {
             let mut config = of_file(&file)?;
             config.proxy_url = proxy(&config.cluster_url, &file, proxies)?;
@@ -60,6 +62,22 @@ pub fn client(config: &kube::Config, readiness: &Readiness) -> anyhow::Result<Cl
     Ok(client.with_layer(&outage).with_layer(&PageLimit).with_layer(&ApiShares::default()).build())
 }
 
+/// The files of `KUBECONFIG`. As for kubectl, those that do not exist count for nothing.
+fn read() -> Result<Kubeconfig, KubeconfigError> {
+    let paths = std::env::var_os("KUBECONFIG").unwrap_or_default();
+    let paths = std::env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty());
+    let mut files = paths.map(Kubeconfig::read_from).filter(|file| !is_missing(file)).peekable();
+    if files.peek().is_none() {
+        return Kubeconfig::read();
+    }
+    files.try_fold(Kubeconfig::default(), |merged, file| merged.merge(file?))
+}
+
+fn is_missing(file: &Result<Kubeconfig, KubeconfigError>) -> bool {
+    let Err(KubeconfigError::ReadConfig(error, _)) = file else { return false };
+    error.kind() == io::ErrorKind::NotFound
+}
+
 fn in_pod(no_file: &KubeconfigError) -> anyhow::Result<kube::Config> {
     kube::Config::incluster().map_err(|_| {
         anyhow::anyhow!("no cluster is configured; set KUBECONFIG, or run in a pod: {no_file}")
@@ -69,16 +87,17 @@ fn in_pod(no_file: &KubeconfigError) -> anyhow::Result<kube::Config> {
 /// What the file says, but for proxies: kube applies `NO_PROXY` to the proxy's own name, and this
 /// machine is none of its exceptions.
 fn of_file(file: &Kubeconfig) -> anyhow::Result<kube::Config> {
-    let cluster = cluster(file).context("the kubeconfig's context names no cluster")?;
+    let context = context(file)?;
+    let cluster = cluster(file, context)?;
     let server = cluster.server.as_deref().context("the kubeconfig's cluster has no server")?;
     let server: Uri = server.parse().context("the kubeconfig's server is not a URL")?;
     if !matches!(server.scheme_str(), Some("https" | "http")) {
         anyhow::bail!("the kubeconfig's server must begin with https://, and is {server}");
     }
     let mut config = kube::Config::new(server);
-    let context = context(file);
-    let namespace = context.and_then(|context| context.namespace.clone());
-    config.default_namespace = namespace.unwrap_or_else(|| "default".to_owned());
+    if let Some(namespace) = &context.namespace {
+        config.default_namespace.clone_from(namespace);
+    }
     config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or_default();
     config.tls_server_name.clone_from(&cluster.tls_server_name);
     // With the CA, wherever it is kept.
@@ -90,9 +109,7 @@ fn of_file(file: &Kubeconfig) -> anyhow::Result<kube::Config> {
         let certificates = certificates.context("the kubeconfig's certificate-authority")?;
         config.root_cert = Some(certificates);
     }
-    let user = context.and_then(|context| context.user.as_ref());
-    let user = file.auth_infos.iter().find(|one| Some(&one.name) == user);
-    config.auth_info = user.and_then(|one| one.auth_info.clone()).unwrap_or_default();
+    config.auth_info = user(file, context)?;
     let token = config.auth_info.token.as_ref().map(ExposeSecret::expose_secret);
     if token.is_some_and(|token| http::HeaderValue::from_str(token).is_err()) {
         anyhow::bail!("the kubeconfig's token has a character that no token has");
@@ -105,20 +122,45 @@ fn of_file(file: &Kubeconfig) -> anyhow::Result<kube::Config> {
     Ok(config)
 }
 
-fn context(file: &Kubeconfig) -> Option<&Context> {
-    let name = file.current_context.as_ref();
-    file.contexts.iter().find(|one| Some(&one.name) == name)?.context.as_ref()
+fn context(file: &Kubeconfig) -> anyhow::Result<&Context> {
+    let name = file.current_context.as_deref().unwrap_or_default();
+    let context = file.contexts.iter().find(|one| one.name == name);
+    context.and_then(|one| one.context.as_ref()).with_context(|| {
+        format!("the kubeconfig has no context {name:?}, which is its current-context")
+    })
 }
 
-fn cluster(file: &Kubeconfig) -> Option<&Cluster> {
-    let name = &context(file)?.cluster;
-    file.clusters.iter().find(|one| one.name == *name)?.cluster.as_ref()
+fn cluster<'a>(file: &'a Kubeconfig, context: &Context) -> anyhow::Result<&'a Cluster> {
+    let name = &context.cluster;
+    let cluster = file.clusters.iter().find(|one| one.name == *name);
+    cluster.and_then(|one| one.cluster.as_ref()).with_context(|| {
+        format!("the kubeconfig has no cluster {name:?}, which its current context names")
+    })
+}
+
+/// Who asks. A context without a user is that of somebody anonymous.
+fn user(file: &Kubeconfig, context: &Context) -> anyhow::Result<AuthInfo> {
+    let Some(name) = context.user.as_deref().filter(|name| !name.is_empty()) else {
+        return Ok(AuthInfo::default());
+    };
+    let user = file.auth_infos.iter().find(|one| one.name == name).with_context(|| {
+        format!("the kubeconfig has no user {name:?}, which its current context names")
+    })?;
+    let user = user.auth_info.clone().unwrap_or_default();
+    match &user.auth_provider {
+        Some(provider) if provider.name != "oidc" => anyhow::bail!(
+            "the kubeconfig's user {name:?} has the auth-provider {:?}, which Kubernetes has \
+            removed; use a credential plugin (exec)",
+            provider.name
+        ),
+        Some(_) | None => Ok(user),
+    }
 }
 
 /// The proxy that the kubeconfig names, or else the environment's if it is for this server.
 /// `ALL_PROXY` counts only for AWS: kubectl does not read it.
 fn proxy(server: &Uri, file: &Kubeconfig, environment: &Proxies) -> anyhow::Result<Option<Uri>> {
-    let own = cluster(file).and_then(|cluster| cluster.proxy_url.as_deref());
+    let own = cluster(file, context(file)?)?.proxy_url.as_deref();
     if let Some(own) = own.filter(|own| !own.is_empty()) {
         let own = Proxy::parse(own).map_err(|why| {
             anyhow::anyhow!(
@@ -147,8 +189,8 @@ mod tests {
         let file = format!(
             "current-context: b\n\
              contexts:\n\
-             - {{name: a, context: {{cluster: other, user: u}}}}\n\
-             - {{name: b, context: {{cluster: own, user: u}}}}\n\
+             - {{name: a, context: {{cluster: other}}}}\n\
+             - {{name: b, context: {{cluster: own}}}}\n\
              clusters:\n\
              - {{name: other, cluster: {{server: https://x, proxy-url: http://x}}}}\n\
              - name: own\n  cluster:\n    server: {server}\n    {own}\n"
@@ -217,6 +259,24 @@ mod tests {
             let file = Kubeconfig::from_yaml(&file).unwrap();
             let why = of_file(&file).unwrap_err().to_string();
             assert!(why.contains(expected) && !why.contains("SECRET"), "{why}");
+        }
+    }
+
+    #[test]
+    fn what_the_context_names_must_be_there() {
+        for (context, expected) in [
+            ("{name: b, context: {cluster: a}}", "no context \"a\""),
+            ("{name: a, context: {cluster: b}}", "no cluster \"b\""),
+            ("{name: a, context: {cluster: a, user: b}}", "no user \"b\""),
+            ("{name: a, context: {cluster: a, user: old}}", "the auth-provider \"gcp\""),
+        ] {
+            let file = format!(
+                "{{current-context: a, contexts: [{context}], \
+                 clusters: [{{name: a, cluster: {{server: \"https://a\"}}}}], \
+                 users: [{{name: old, user: {{auth-provider: {{name: gcp, config: {{}}}}}}}}]}}"
+            );
+            let why = of_file(&Kubeconfig::from_yaml(&file).unwrap()).unwrap_err().to_string();
+            assert!(why.contains(expected), "{why}");
         }
     }
 }

@@ -7,17 +7,17 @@
 
 mod not_deleted;
 mod release;
+mod secret;
 
 use std::fmt;
 
-use self::release::{RETAIN, or_retain, way_out};
-pub use self::{not_deleted::NotDeleted, release::Release};
+use self::release::{RETAIN, way_out};
+pub use self::{not_deleted::NotDeleted, release::Release, secret::SecretProblem};
 use super::world::{InvalidName, SourceRef};
-use crate::api::{FIELD_MANAGER, OWNER_TAG, Operation, Reason};
+use crate::api::{OWNER_TAG, Operation, Reason};
 use crate::engine::message;
 use crate::ids::{KeyPairName, Owner, Region};
 use crate::lightsail;
-use crate::secret::{MANAGED_BY, OWNER, Rejection, owner_annotation};
 use crate::ssh::InvalidPublicKey;
 
 /// What there is to say; `Display` has the texts.
@@ -50,9 +50,6 @@ pub enum Message<'a> {
     CountsLater,
     BeingRecorded,
     Creating,
-    SecretIsDeleted { secret: &'a str },
-    SecretIsReplaced { secret: &'a str },
-    SecretIsMissing { secret: &'a str },
     SourceNotFound { at: &'a SourceRef },
     NoKeyInSource { at: &'a SourceRef },
 
@@ -85,25 +82,14 @@ pub enum Message<'a> {
 
     // Stalled: nothing was deleted
     NotDeleted { name: &'a KeyPairName, ends: bool, why: NotDeleted<'a> },
-    BackupIsDeleted { secret: &'a str },
-    BackupGoesWithNamespace { secret: &'a str },
-    BackupHasOwner { secret: &'a str, kind: &'a str, owner: &'a str, ends: bool },
     WindowsInstances { first: &'a str, others: usize },
 
     // Stalled: the default pair
     DefaultMissing { region: &'a Region },
     DefaultReplaced { secret: &'a str, has_copy: bool },
 
-    // Stalled: the Secret
-    SecretOfOtherType { secret: &'a str, needs_key: bool },
-    SecretNotOwned { secret: &'a str },
-    SecretWithoutOwner { secret: &'a str, object: &'a str, needs_key: bool },
-    CopyNotOwned { secret: &'a str, copy: &'a str },
-    SecretRejected { secret: &'a str, why: Rejection, needs_key: bool },
-    SecretRefused { secret: &'a str, why: &'a str },
-    SecretUnread { secret: &'a str, why: &'a str },
-    OwnerStays { secret: &'a str, why: &'a str, may_go: bool },
-    SecretIsChanged { secret: &'a str },
+    // The Secret
+    Secret { secret: &'a str, why: SecretProblem<'a> },
 
     // Stalled: Lightsail
     NameRejected { error: &'a lightsail::Error },
@@ -144,10 +130,7 @@ impl Message<'_> {
             | Self::DownloadMayFollow
             | Self::CountsLater
             | Self::BeingRecorded
-            | Self::Creating
-            | Self::SecretIsDeleted { .. }
-            | Self::SecretIsReplaced { .. }
-            | Self::SecretIsMissing { .. } => Reason::InProgress,
+            | Self::Creating => Reason::InProgress,
             Self::SourceNotFound { .. } | Self::NoKeyInSource { .. } => Reason::SourceNotFound,
             Self::InvalidName { .. } => Reason::InvalidName,
             Self::InvalidPublicKey { .. }
@@ -174,21 +157,10 @@ impl Message<'_> {
             Self::Doubtful { .. } | Self::OtherKeyListed { .. } | Self::NotDeleted { .. } => {
                 Reason::FingerprintMismatch
             }
-            Self::BackupIsDeleted { .. }
-            | Self::BackupGoesWithNamespace { .. }
-            | Self::BackupHasOwner { .. } => Reason::BackupMissing,
             Self::WindowsInstances { .. } => Reason::WindowsInstancesUseKey,
             Self::DefaultMissing { .. } => Reason::DefaultKeyPairMissing,
             Self::DefaultReplaced { .. } => Reason::DefaultKeyPairReplaced,
-            Self::SecretOfOtherType { .. }
-            | Self::SecretNotOwned { .. }
-            | Self::SecretWithoutOwner { .. }
-            | Self::CopyNotOwned { .. } => Reason::SecretNotOwned,
-            Self::SecretRejected { .. }
-            | Self::SecretRefused { .. }
-            | Self::SecretUnread { .. }
-            | Self::OwnerStays { .. }
-            | Self::SecretIsChanged { .. } => Reason::SecretRejected,
+            Self::Secret { why, .. } => why.reason(),
             Self::NameRejected { .. } | Self::OperationFailed { .. } => Reason::OperationFailed,
             Self::Deleted { .. } => Reason::Deleted,
             Self::Account(message) => message.reason(),
@@ -287,19 +259,6 @@ impl fmt::Display for Message<'_> {
                 "the key was changed; the operator records the key pair first and then replaces it",
             ),
             Self::Creating => to.write_str("Lightsail is creating the default key pair"),
-            Self::SecretIsDeleted { secret } => write!(
-                to,
-                "the Secret {secret} is being deleted; the operator creates it again once it is \
-                 gone. If that takes too long, find out which finalizer blocks the deletion"
-            ),
-            Self::SecretIsReplaced { secret } => {
-                write!(to, "the Secret {secret} is being replaced")
-            }
-            Self::SecretIsMissing { secret } => write!(
-                to,
-                "the private key is not in the Secret {secret}; put it there, for example from a \
-                 backup: after the operator's --missing-key-grace, it counts as lost"
-            ),
             Self::SourceNotFound { at } => write!(
                 to,
                 "there is no {:?} {} in this namespace; create it with the entry {}",
@@ -429,26 +388,6 @@ impl fmt::Display for Message<'_> {
                  create a new object with another keyPairName"
             ),
             Self::NotDeleted { name, ends, why } => why.write(to, name, *ends),
-            Self::BackupIsDeleted { secret } => write!(
-                to,
-                "nothing was deleted: the Secret {secret}, which holds the private key, is being \
-                 deleted; find out which finalizer blocks the deletion. The operator creates the \
-                 Secret again once it is gone"
-            ),
-            Self::BackupGoesWithNamespace { secret } => write!(
-                to,
-                "nothing was deleted: this namespace is being deleted, and with it the Secret \
-                 {secret}, which holds the private key; to delete the key pair anyway, copy the \
-                 private key elsewhere and set spec.default.backup: Skip"
-            ),
-            Self::BackupHasOwner { secret, kind, owner, ends } => write!(
-                to,
-                "nothing was deleted: the Secret {secret} holds the private key, and Kubernetes \
-                 will delete it with its owner, the {kind} {owner}; remove that owner from \
-                 metadata.ownerReferences of the Secret, or copy the private key elsewhere and set \
-                 spec.default.backup: Skip{}",
-                or_retain(*ends)
-            ),
             Self::WindowsInstances { first, others } => {
                 to.write_str("nothing was deleted: the default key pair is used by the Windows ")?;
                 if *others > 0 {
@@ -481,78 +420,7 @@ impl fmt::Display for Message<'_> {
                      interval"
                 )
             }
-            Self::SecretOfOtherType { secret, needs_key } => write!(
-                to,
-                "the Secret {secret} holds the private key of a key pair of another type, from an \
-                 earlier object with this name; {}",
-                other_secret(*needs_key)
-            ),
-            Self::SecretNotOwned { secret } => write!(
-                to,
-                "the Secret {secret} does not belong to this object and was not changed; set \
-                 secret.name in the spec to another name"
-            ),
-            Self::SecretWithoutOwner { secret, object, needs_key } => write!(
-                to,
-                "the Secret {secret} does not belong to this object and was not changed; if its \
-                 private key is the right one, and no other object uses the Secret, set its label \
-                 {MANAGED_BY} to {FIELD_MANAGER} and its annotation {OWNER} to {}; otherwise, {}",
-                owner_annotation(object),
-                other_secret(*needs_key)
-            ),
-            Self::CopyNotOwned { secret, copy } => write!(
-                to,
-                "the old private key in the Secret {secret} must first be copied to the Secret \
-                 {copy}, but that Secret already exists and holds something else; save the content \
-                 of {copy} in a Secret with another name, and then remove {copy}"
-            ),
-            Self::SecretRejected { secret, why, needs_key } => {
-                write!(to, "the Secret {secret} cannot be used: {why}")?;
-                match why {
-                    Rejection::Unreadable(_) if *needs_key => to.write_str(
-                        "; copy the key pair's private key to a Secret with another name, and then \
-                         set secret.name in the spec to that name; or save the content of that \
-                         entry elsewhere, and then replace it with that private key",
-                    ),
-                    Rejection::Unreadable(_) => {
-                        to.write_str("; set secret.name in the spec to an unused name")
-                    }
-                    Rejection::Immutable | Rejection::OtherType => Ok(()),
-                }
-            }
-            Self::SecretRefused { secret, why } => write!(
-                to,
-                "the Secret {secret} cannot be read or written: {why}; if a permission, policy, \
-                 webhook or quota prevents this, correct it"
-            ),
-            Self::SecretUnread { secret, why } => write!(
-                to,
-                "the Secret {secret} cannot be read: {why}; allow the operator to read it, or, if \
-                 the private key is saved elsewhere, set deletionPolicy: Retain and \
-                 secret.deleteWithObject: true in the spec to release the object without reading \
-                 the Secret"
-            ),
-            Self::OwnerStays { secret, why, may_go } => {
-                write!(
-                    to,
-                    "the Secret {secret} should be kept, but Kubernetes will delete it with its \
-                     owner, because the operator is not allowed to remove the owner reference: \
-                     {why}; remove metadata.ownerReferences from the Secret"
-                )?;
-                if *may_go {
-                    to.write_str(
-                        ", or, if the private key is saved elsewhere, set secret.deleteWithObject: \
-                         true in the spec",
-                    )?;
-                }
-                Ok(())
-            }
-            Self::SecretIsChanged { secret } => write!(
-                to,
-                "an admission policy or webhook probably changes the Secret {secret} whenever the \
-                 operator writes it; exempt the Secret, or remove from secret.labels in the spec \
-                 the labels that the policy or webhook changes"
-            ),
+            Self::Secret { secret, why } => why.write(to, secret),
             Self::NameRejected { error } => write!(to, "nothing was deleted: {error}; {RETAIN}"),
             Self::OperationFailed { what, operation } => {
                 let error = lightsail::Error::operation_failed(operation);
@@ -587,15 +455,5 @@ impl fmt::Display for Message<'_> {
                 write!(to, "the object is gone, but its key pair {name} stays: {why}")
             }
         }
-    }
-}
-
-/// How the spec comes to name another Secret, and the key of a pair is not lost with that.
-fn other_secret(needs_key: bool) -> &'static str {
-    if needs_key {
-        "copy the right private key to a Secret with another name, and then set secret.name in the \
-         spec to that name"
-    } else {
-        "set secret.name in the spec to another name"
     }
 }

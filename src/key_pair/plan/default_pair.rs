@@ -15,7 +15,7 @@ use crate::api::Reason;
 use crate::api::key_pair::Backup;
 use crate::engine::Lookup;
 use crate::engine::action::Next;
-use crate::key_pair::message::{Message, NotDeleted, Release};
+use crate::key_pair::message::{Message, NotDeleted, Release, SecretProblem};
 use crate::key_pair::world::{Desired, Finalizer, Observed, SetAside};
 use crate::lightsail::{Downloaded, KeyPair};
 use crate::secret::{Found, Rejection, SecretSpec};
@@ -215,11 +215,12 @@ fn its_private_key_is_kept(deletion: &Deletion<'_>) -> Option<Step> {
         }
     } else if namespace_terminating || is_terminating {
         let secret = secret.name.as_str();
-        let message = if namespace_terminating {
-            Message::BackupGoesWithNamespace { secret }
+        let why = if namespace_terminating {
+            SecretProblem::GoesWithNamespace
         } else {
-            Message::BackupIsDeleted { secret }
+            SecretProblem::BackupIsDeleted
         };
+        let message = Message::Secret { secret, why };
         return Some(message.stalled(Next::BackoffWithin(desired.interval)));
     }
     keep_key(desired, observed, pair, secret).or_else(|| refuse_other_owner(desired, observed))
@@ -228,8 +229,9 @@ fn its_private_key_is_kept(deletion: &Deletion<'_>) -> Option<Step> {
 fn refuse_other_owner(desired: &Desired, observed: &Observed) -> Option<Step> {
     let found = observed.secret.found()?;
     let other = found.owners.iter().find(|owner| owner.uid != desired.uid)?;
-    let (secret, kind, owner) = (found.name.as_str(), other.kind.as_str(), other.name.as_str());
-    let message = Message::BackupHasOwner { secret, kind, owner, ends: desired.goal.ends() };
+    let (kind, owner, ends) = (&*other.kind, &*other.name, desired.goal.ends());
+    let why = SecretProblem::HasOwner { kind, owner, ends };
+    let message = Message::Secret { secret: &found.name, why };
     Some(message.stalled(Next::BackoffWithin(desired.interval)))
 }
 
@@ -315,8 +317,8 @@ fn refuse_known(
 }
 
 fn rejected(desired: &Desired, found: &Found, why: Rejection) -> Step {
-    let secret = &found.name;
-    stalled(desired, &Message::SecretRejected { secret, why, needs_key: false })
+    let why = SecretProblem::Rejected { why, needs_key: false };
+    stalled(desired, &Message::Secret { secret: &found.name, why })
 }
 
 fn refuse_replaced(

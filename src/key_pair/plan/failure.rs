@@ -10,7 +10,7 @@ use crate::api::Operation;
 use crate::engine::Lookup;
 use crate::engine::account_rule::verdict_of;
 use crate::engine::action::Next;
-use crate::key_pair::message::{Message, Release};
+use crate::key_pair::message::{Message, Release, SecretProblem};
 use crate::key_pair::world::{Desired, Failure, Goal, Observed};
 use crate::lightsail::{self, ErrorKind, Imported};
 use crate::secret::{Found, SecretSpec};
@@ -39,15 +39,14 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
             Step::ReadNamespace
         }
         Failure::SecretRejected { name, why } => {
-            let may_go = owner_stays(desired, observed, name);
-            let refused = if is_unread_at_end(desired, observed, name) {
-                Message::SecretUnread { secret: name, why }
+            let problem = if let Some(may_go) = owner_stays(desired, observed, name) {
+                SecretProblem::OwnerStays { why, may_go }
+            } else if is_unread_at_end(desired, observed, name) {
+                SecretProblem::Unread { why }
             } else {
-                Message::SecretRefused { secret: name, why }
+                SecretProblem::Refused { why }
             };
-            let message =
-                may_go.map_or(refused, |may_go| Message::OwnerStays { secret: name, why, may_go });
-            message.stalled(Next::Backoff)
+            Message::Secret { secret: name, why: problem }.stalled(Next::Backoff)
         }
         Failure::ConfigMapForbidden(name) => {
             Message::ConfigMapForbidden { name }.stalled(Next::Backoff)

@@ -10,7 +10,7 @@ use super::{absent, kept_key, pair};
 use crate::api::Reason;
 use crate::api::key_pair::{KeyAlgorithm, Origin, ReplacePolicy};
 use crate::engine::{Lookup, State};
-use crate::key_pair::message::Message;
+use crate::key_pair::message::{Message, SecretProblem};
 use crate::key_pair::world::{Desired, Finalizer, Observed};
 use crate::lightsail::KeyPair;
 use crate::secret::{Found, SecretSpec};
@@ -88,7 +88,9 @@ fn lost(
     let since = observed.key_missing_since.unwrap_or(observed.now);
     let left = time_left(since, observed.missing_key_grace, observed.now);
     if let Some(left) = left.filter(|_| !is_said) {
-        return Some(Message::SecretIsMissing { secret: &secret.name }.wait(left));
+        return Some(
+            Message::Secret { secret: &secret.name, why: SecretProblem::IsMissing }.wait(left),
+        );
     }
     if is_replaced {
         return None;

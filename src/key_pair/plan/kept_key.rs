@@ -4,7 +4,7 @@ use super::refusals::{SOON, stalled};
 use super::step::Step;
 use crate::engine::Lookup;
 use crate::engine::action::Next;
-use crate::key_pair::message::Message;
+use crate::key_pair::message::{Message, SecretProblem};
 use crate::key_pair::world::{Desired, DesiredPair, Observed, SetAside};
 use crate::lightsail::KeyPair;
 use crate::secret::{Found, Owner, Rejection, SecretSpec};
@@ -30,20 +30,20 @@ pub(super) fn usable<'a>(
     }
     let secret = &found.name;
     if found.is_terminating {
-        return Err(Box::new(Message::SecretIsDeleted { secret }.wait_longer(desired.interval)));
+        return Err(Box::new(wait_until_gone(desired, secret)));
     }
     let has_this_key = pair.is_some_and(|pair| compare(found, pair) == Some(Match::Same));
-    let refuse = |message| Err(Box::new(stalled(desired, &message)));
+    let refuse = |why| Err(Box::new(stalled(desired, &Message::Secret { secret, why })));
     let needs_key = needs_key(desired, observed, pair);
     // Whose key it holds is not known.
     let unreadable = found.rejects.filter(|why| matches!(why, Rejection::Unreadable(_)));
     if let Some(why) = unreadable.filter(|_| !found.is_of_another) {
-        return refuse(Message::SecretRejected { secret, why, needs_key });
+        return refuse(SecretProblem::Rejected { why, needs_key });
     }
     let is_of_other_type =
         found.is_own && found.key_type.as_ref().is_some_and(|type_| type_ != spec.key_type);
     if is_of_other_type && !has_this_key {
-        return refuse(Message::SecretOfOtherType { secret, needs_key });
+        return refuse(SecretProblem::OfOtherType { needs_key });
     }
     if let Some(step) = without_owner(observed, spec, found).filter(|_| !has_this_key) {
         return Err(Box::new(step));
@@ -53,16 +53,16 @@ pub(super) fn usable<'a>(
         let is_recorded = observed.recorded.secret_name.as_ref() == Some(secret);
         let (_, object) = desired.owner.object();
         return refuse(if needs_key || (is_recorded && !found.is_of_another) {
-            Message::SecretWithoutOwner { secret, object, needs_key }
+            SecretProblem::WithoutOwner { object, needs_key }
         } else {
-            Message::SecretNotOwned { secret }
+            SecretProblem::NotOwned { ends: desired.goal.ends() }
         });
     }
     // One that holds a key, and not another one, needs no write.
     let is_other = pair.is_some_and(|pair| compare(found, pair) == Some(Match::Different));
     let is_enough = found.is_own && found.key.is_some() && !is_other;
     match found.rejects.filter(|_| !is_enough) {
-        Some(why) => refuse(Message::SecretRejected { secret, why, needs_key }),
+        Some(why) => refuse(SecretProblem::Rejected { why, needs_key }),
         None => Ok(Some(found)),
     }
 }
@@ -112,7 +112,7 @@ pub(super) fn disown(desired: &Desired, observed: &Observed, found: &Found) -> O
     (goes && may_change && !found.is_terminating).then(|| {
         if observed.done.disowned.contains(&found.name) {
             // Somebody puts them back each time.
-            return Message::SecretIsChanged { secret: &found.name }.stalled(Next::Backoff);
+            return is_changed(&found.name);
         }
         Step::DisownSecret(found.clone())
     })
@@ -151,7 +151,7 @@ pub(super) fn write(
     key: PrivateKey,
 ) -> Step {
     if observed.done.wrote_secret {
-        return Message::SecretIsChanged { secret: &spec.name }.stalled(Next::Backoff);
+        return is_changed(&spec.name);
     }
     // It never stays beside another private key.
     let keep_public_half = found.is_some_and(|found| found.has_public_half && holds(found, &key));
@@ -169,17 +169,27 @@ pub(super) fn set_aside(desired: &Desired, observed: &Observed, found: &Found) -
         (SetAside::NameTaken, Lookup::Unread) => Some(Step::ReadCopy { name }),
         // One on its way out keeps nothing.
         (SetAside::NameTaken, Lookup::Found(copy)) if copy.is_terminating => {
-            Some(Message::SecretIsDeleted { secret: &name }.wait_longer(desired.interval))
+            Some(wait_until_gone(desired, &name))
         }
         (SetAside::NameTaken, Lookup::Found(copy)) if holds(copy, &key) => None,
         (SetAside::NameTaken, Lookup::Found(_)) => {
-            let message = Message::CopyNotOwned { secret: &found.name, copy: &name };
-            Some(stalled(desired, &message))
+            let why = SecretProblem::CopyNotOwned { copy: &name };
+            Some(stalled(desired, &Message::Secret { secret: &found.name, why }))
         }
         (SetAside::NameTaken, Lookup::Absent) => {
-            Some(Message::SecretIsReplaced { secret: &name }.wait(SOON))
+            let why = SecretProblem::IsReplaced;
+            Some(Message::Secret { secret: &name, why }.wait(SOON))
         }
     }
+}
+
+fn wait_until_gone(desired: &Desired, secret: &str) -> Step {
+    Message::Secret { secret, why: SecretProblem::IsDeleted }.wait_longer(desired.interval)
+}
+
+/// Somebody changes the Secret whenever it is written.
+fn is_changed(secret: &str) -> Step {
+    Message::Secret { secret, why: SecretProblem::IsChanged }.stalled(Next::Backoff)
 }
 
 fn holds(copy: &Found, key: &PrivateKey) -> bool {

@@ -63,9 +63,10 @@ pub(super) fn yield_to_rival(desired: &Desired, observed: &Observed) -> Step {
     let message = match &desired.pair {
         _ if desired.goal.ends() => Message::ClaimedByOtherInDeletion { name },
         DesiredPair::Default { .. } => Message::DefaultClaimedByOther { region },
-        DesiredPair::Imported { .. } | DesiredPair::Generated { .. } => {
-            Message::ClaimedByOther { name, region }
-        }
+        DesiredPair::Imported { .. } | DesiredPair::Generated { .. } => match desired.goal {
+            Goal::Absent => Message::PairOfOther { name, region },
+            _ => Message::ClaimedByOther { name, region },
+        },
     };
     message.stalled(Next::After(pause))
 }
@@ -173,7 +174,11 @@ pub(super) fn was_imported_lately(observed: &Observed) -> bool {
 }
 
 fn is_late(observed: &Observed, began: Timestamp) -> bool {
-    (-ONE_SECOND..STUCK).contains(&time_since(observed, began))
+    may_be_late(time_since(observed, began))
+}
+
+fn may_be_late(waited: SignedDuration) -> bool {
+    (-ONE_SECOND..STUCK).contains(&waited)
 }
 
 /// What comes before something is begun again that was under way when it was answered, and should
@@ -190,7 +195,7 @@ pub(super) fn late_operation(
         Lookup::Found(found) => found,
     };
     let waited = time_since(observed, found.created().or_else(|| operation.created())?);
-    let is_likely = found.is_under_way() && (-ONE_SECOND..STUCK).contains(&waited);
+    let is_likely = found.is_under_way() && may_be_late(waited);
     is_likely.then(|| {
         let pause = next_poll(Duration::try_from(waited).unwrap_or_default(), ASK_AGAIN);
         await_outcome(observed, under_way, pause)

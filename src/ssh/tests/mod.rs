@@ -10,6 +10,7 @@ use super::*;
 use crate::api::key_pair::KeyAlgorithm;
 use crate::ids::Fingerprint;
 
+mod damaged_files;
 mod files;
 mod private_files;
 

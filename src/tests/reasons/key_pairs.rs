@@ -1,11 +1,13 @@
 //! Samples of the messages about key pairs.
 
+use std::collections::BTreeSet;
+
 use super::{Row, names, variants};
 use crate::access::permission::{Refusal, Refused};
 use crate::api::Operation;
 use crate::engine::message::{Message as Shared, WayOut};
 use crate::ids::{Fingerprint, KeyPairName, Owner, Region};
-use crate::key_pair::message::{Message, NotDeleted, Release};
+use crate::key_pair::message::{Message, NotDeleted, Release, SecretProblem};
 use crate::key_pair::world::{InvalidName, SourceKind, SourceRef};
 use crate::lightsail::{Error, ErrorKind};
 use crate::secret::Rejection;
@@ -116,6 +118,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         InvalidName::Length("x".into()),
     ];
     let secret = "fleet";
+    let of_secret = |why| Message::Secret { secret, why };
     let mut samples = vec![
         Message::Imported { name, region },
         Message::Generated { name, region },
@@ -140,9 +143,9 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::CountsLater,
         Message::BeingRecorded,
         Message::Creating,
-        Message::SecretIsDeleted { secret },
-        Message::SecretIsReplaced { secret: "fleet-1f5f9639" },
-        Message::SecretIsMissing { secret },
+        of_secret(SecretProblem::IsDeleted),
+        Message::Secret { secret: "fleet-1f5f9639", why: SecretProblem::IsReplaced },
+        of_secret(SecretProblem::IsMissing),
         Message::SourceNotFound { at },
         Message::NoKeyInSource { at },
     ];
@@ -177,31 +180,32 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         why,
     }));
     samples.extend([
-        Message::BackupIsDeleted { secret },
-        Message::BackupGoesWithNamespace { secret },
-        Message::BackupHasOwner { secret, kind: "ExternalSecret", owner: "fleet", ends: true },
+        of_secret(SecretProblem::BackupIsDeleted),
+        of_secret(SecretProblem::GoesWithNamespace),
+        of_secret(SecretProblem::HasOwner { kind: "ExternalSecret", owner: "fleet", ends: true }),
         Message::WindowsInstances { first: "win-1", others: 0 },
         Message::WindowsInstances { first: "win-1", others: 2 },
         Message::DefaultMissing { region },
         Message::DefaultReplaced { secret, has_copy: true },
         Message::DefaultReplaced { secret, has_copy: false },
-        Message::SecretOfOtherType { secret, needs_key: true },
-        Message::SecretOfOtherType { secret, needs_key: false },
-        Message::SecretNotOwned { secret },
-        Message::SecretWithoutOwner { secret, object: "fleet", needs_key: true },
-        Message::SecretWithoutOwner { secret, object: "fleet", needs_key: false },
-        Message::CopyNotOwned { secret, copy: "fleet-1f5f9639" },
+        of_secret(SecretProblem::OfOtherType { needs_key: true }),
+        of_secret(SecretProblem::OfOtherType { needs_key: false }),
+        of_secret(SecretProblem::NotOwned { ends: false }),
+        of_secret(SecretProblem::NotOwned { ends: true }),
+        of_secret(SecretProblem::WithoutOwner { object: "fleet", needs_key: true }),
+        of_secret(SecretProblem::WithoutOwner { object: "fleet", needs_key: false }),
+        of_secret(SecretProblem::CopyNotOwned { copy: "fleet-1f5f9639" }),
     ]);
-    let unusable = |why, needs_key| Message::SecretRejected { secret, why, needs_key };
+    let unusable = |why, needs_key| of_secret(SecretProblem::Rejected { why, needs_key });
     samples.extend([Rejection::Immutable, Rejection::OtherType].map(|why| unusable(why, true)));
     samples.extend(PRIVATE.map(|why| unusable(Rejection::Unreadable(why), true)));
     samples.extend([
         unusable(Rejection::Unreadable(InvalidPrivateKey::Unknown), false),
-        Message::SecretIsChanged { secret },
-        Message::SecretRefused { secret, why: "the API server's own words" },
-        Message::SecretUnread { secret, why: "the API server's own words" },
+        of_secret(SecretProblem::IsChanged),
+        of_secret(SecretProblem::Refused { why: "the API server's own words" }),
+        of_secret(SecretProblem::Unread { why: "the API server's own words" }),
         Message::NameRejected { error: &rejected },
-        Message::OwnerStays { secret, why: "the API server's own words", may_go: true },
+        of_secret(SecretProblem::OwnerStays { why: "the API server's own words", may_go: true }),
         Message::OperationFailed { what: "ImportKeyPair", operation: &operation },
         Message::Deleted { name, region },
         Message::Account(Shared::NoAccess {
@@ -233,6 +237,19 @@ fn every_reason_why_nothing_was_deleted_has_a_sample() {
     let samples = not_deleted(fingerprint, fingerprint).map(|(why, _)| why);
     let source = include_str!("../../key_pair/message/not_deleted.rs");
     assert_eq!(names(&samples), variants(source, "NotDeleted"));
+}
+
+#[test]
+fn every_problem_of_a_secret_has_a_sample() {
+    let of_secret = |message: &Message<'_>| match message {
+        Message::Secret { why, .. } => Some(format!("{why:?}")),
+        _ => None,
+    };
+    let problems = with_samples(|samples| samples.iter().filter_map(of_secret).collect::<Vec<_>>());
+    let name = |text: &String| text.split(' ').next().unwrap_or_default().to_owned();
+    let source = include_str!("../../key_pair/message/secret.rs");
+    let names: BTreeSet<_> = problems.iter().map(name).collect();
+    assert_eq!(names, variants(source, "SecretProblem"));
 }
 
 #[test]
