@@ -15,6 +15,7 @@ use secrecy::ExposeSecret;
 use crate::api_outage::ApiOutage;
 use crate::api_server::READ_TIMEOUT;
 use crate::api_shares::ApiShares;
+use crate::config::Environment;
 use crate::kube_error::without_content;
 use crate::loopback::is_loopback;
 use crate::page_limit::PageLimit;
@@ -25,8 +26,8 @@ use crate::readiness::Readiness;
 ///
 /// # Errors
 /// There is no cluster to be found, or a file of its configuration cannot be used.
-pub fn load(proxies: &Proxies) -> anyhow::Result<kube::Config> {
-    let mut config = match read() {
+pub fn load(environment: &Environment, proxies: &Proxies) -> anyhow::Result<kube::Config> {
+    let mut config = match read(environment) {
         Ok(file) if file.current_context.is_some() => {
             let mut config = of_file(&file)?;
             config.proxy_url = proxy(&config.cluster_url, &file, proxies)?;
@@ -62,11 +63,10 @@ pub fn client(config: &kube::Config, readiness: &Readiness) -> anyhow::Result<Cl
     Ok(client.with_layer(&outage).with_layer(&PageLimit).with_layer(&ApiShares::default()).build())
 }
 
-/// The files of `KUBECONFIG`. As for kubectl, those that do not exist count for nothing.
-fn read() -> Result<Kubeconfig, KubeconfigError> {
-    let paths = std::env::var_os("KUBECONFIG").unwrap_or_default();
-    let paths = std::env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty());
-    let mut files = paths.map(Kubeconfig::read_from).filter(|file| !is_missing(file)).peekable();
+/// As for kubectl, files that do not exist count for nothing.
+fn read(environment: &Environment) -> Result<Kubeconfig, KubeconfigError> {
+    let files = environment.paths("KUBECONFIG").map(Kubeconfig::read_from);
+    let mut files = files.filter(|file| !is_missing(file)).peekable();
     if files.peek().is_none() {
         return Kubeconfig::read();
     }

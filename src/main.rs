@@ -135,8 +135,8 @@ async fn run(
     readiness.missing(CLUSTER, "not read yet");
     server::start(config.bind_address, readiness.clone(), metrics.clone())?;
     let work = async {
-        let for_kube = proxies.clone();
-        let kube = blocking(move || kubeconfig::load(&for_kube)).await?;
+        let for_kube = (environment.clone(), proxies.clone());
+        let kube = blocking(move || kubeconfig::load(&for_kube.0, &for_kube.1)).await?;
         let leadership = Leadership {
             leading_since: watch::Sender::new(None),
             lease: times.map_or_else(HeldLease::unlimited, |_| HeldLease::not_held()),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Context;
@@ -23,6 +24,12 @@ impl Environment {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         self.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    /// The paths that the value lists.
+    pub fn paths(&self, name: &str) -> impl Iterator<Item = PathBuf> {
+        let paths = self.get(name).map(std::env::split_paths).into_iter().flatten();
+        paths.filter(|path| !path.as_os_str().is_empty())
     }
 
     /// The value as text.

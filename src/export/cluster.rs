@@ -14,6 +14,7 @@ use super::report::Report;
 use super::sources::add_secret;
 use crate::api::LightsailKeyPair;
 use crate::api_server::ApiServer;
+use crate::config::Environment;
 use crate::error::Error;
 use crate::kube_error::found;
 use crate::kubeconfig;
@@ -38,8 +39,12 @@ pub(super) struct Cluster<'a> {
 impl<'a> Cluster<'a> {
     /// # Errors
     /// There is none, or its configuration cannot be used.
-    pub(super) fn new(proxies: &Proxies, report: &'a Report) -> anyhow::Result<Self> {
-        let config = kubeconfig::load(proxies)?;
+    pub(super) fn new(
+        environment: &Environment,
+        proxies: &Proxies,
+        report: &'a Report,
+    ) -> anyhow::Result<Self> {
+        let config = kubeconfig::load(environment, proxies)?;
         let client = kubeconfig::client(&config, &Readiness::default())?;
         // So no write is sent.
         let lease = HeldLease::not_held();

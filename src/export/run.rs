@@ -35,7 +35,7 @@ pub async fn run(
     for path in &flags.keys {
         add_path(path, &mut keys, &report);
     }
-    let cluster = cluster(flags, &proxies, &report);
+    let cluster = cluster(flags, &environment, &proxies, &report);
     if let Some(cluster) = &cluster {
         for namespace in flags.from_secrets.iter().collect::<BTreeSet<_>>() {
             cluster.add_secrets(namespace, *namespace == flags.namespace, &mut keys).await;
@@ -66,11 +66,16 @@ pub async fn run(
 }
 
 /// The cluster, if it is asked for.
-fn cluster<'a>(flags: &Export, proxies: &Proxies, report: &'a Report) -> Option<Cluster<'a>> {
+fn cluster<'a>(
+    flags: &Export,
+    environment: &Environment,
+    proxies: &Proxies,
+    report: &'a Report,
+) -> Option<Cluster<'a>> {
     if flags.from_secrets.is_empty() && !flags.check_owners {
         return None;
     }
-    let cluster = Cluster::new(proxies, report);
+    let cluster = Cluster::new(environment, proxies, report);
     cluster.map_err(|why| report.error(&format!("the cluster cannot be read: {why:#}"))).ok()
 }
 

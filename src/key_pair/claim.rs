@@ -125,8 +125,13 @@ impl Claim for PairClaim {
     }
 }
 
-/// What is kept of an object.
-pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<PairClaim> {
+/// What is kept of an object. `was_refused`: its last reconciliation found that it may not use its
+/// account, whether or not the object shows it.
+pub(super) fn row_of(
+    object: &LightsailKeyPair,
+    settings: &Settings,
+    was_refused: bool,
+) -> Row<PairClaim> {
     let desired = desired::desired(object, settings);
     let arn = object.status.as_ref().and_then(|status| status.arn.as_deref());
     let shown = Shown::of(object);
@@ -136,7 +141,7 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
     // pair. If it may have one, that counts, and so does its owner tag on a pair. One that the
     // operator has released, and that another tool's finalizer keeps, has none any more.
     let is_left = desired.goal.ends() && !has_finalizer(object, FINALIZER);
-    let is_refused = is_refused(shown.reason);
+    let is_refused = was_refused || is_refused(shown.reason);
     let may_act = can_act(&desired) && !is_refused;
     let may_be_tagged = desired.invalid_name.is_none() && !is_refused;
     let claims = !is_left && (arn.is_some() || has_intent || may_be_tagged);
@@ -300,7 +305,7 @@ pub(super) fn rivals(
 }
 
 /// Whether another object surely may not want the same name. Where labels decide that, those of
-/// other namespaces have not been read, and what the object shows counts.
+/// other namespaces have not been read, and what the object's last reconciliation found counts.
 pub(super) fn surely_refused(
     grant: &Grant,
     own_namespace: &str,
@@ -310,10 +315,10 @@ pub(super) fn surely_refused(
 ) -> bool {
     let claim = row.claim.as_ref();
     let has_acted = claim.is_some_and(|claim| claim.has_acted);
-    let shows_refusal = claim.is_some_and(|claim| claim.is_refused);
+    let was_refused = claim.is_some_and(|claim| claim.is_refused);
     let are_labels_unread = *at.namespace != *own_namespace && selects_by_labels(grant);
     let what = What::at_least(&desired.name);
-    (are_labels_unread && shows_refusal)
+    (are_labels_unread && was_refused)
         || surely_refuses(grant, &at.namespace, &desired.region, what, has_acted)
 }
 

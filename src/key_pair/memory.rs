@@ -30,6 +30,9 @@ pub(super) struct Memory {
     pub(super) reads: Mutex<HashMap<String, Moment>>,
     /// Of objects that use an account: what allowed that last.
     allowances: Mutex<ByUid<Allowance>>,
+    /// Objects that may not use their account, as their last reconciliation found. Whoever edits
+    /// an object again and again can keep its status from showing that.
+    refused: Mutex<ByUid<()>>,
     /// What the calls of objects have come to, until their status shows it.
     unrecorded: Mutex<AllUnrecorded>,
     /// By scope and name of the pairs that this process tried to delete, without an answer: until
@@ -198,6 +201,7 @@ impl Memory {
     /// The pair of the object with this uid is dealt with.
     pub(super) fn forget(&self, uid: &str) {
         self.allowances.lock().remove(uid);
+        self.refused.lock().remove(uid);
         self.edit(uid, |known| *known = Unrecorded::default());
         self.within_limit.lock().remove(uid);
         self.missing.lock().remove(uid);
@@ -229,6 +233,21 @@ impl Memory {
     /// What allowed it last.
     pub(super) fn allowance(&self, uid: &str) -> Option<Allowance> {
         self.allowances.lock().get(uid).copied()
+    }
+
+    /// Whether the object with this uid may use its account, as its reconciliation has found.
+    pub(super) fn note_refusal(&self, uid: &str, is_refused: bool) {
+        let mut refused = self.refused.lock();
+        if is_refused {
+            refused.insert(uid, ());
+        } else {
+            refused.remove(uid);
+        }
+    }
+
+    /// Whether it was refused last.
+    pub(super) fn is_refused(&self, uid: &str) -> bool {
+        self.refused.lock().get(uid).is_some()
     }
 
     /// Since when what an object needs has been missing: since now, if that is news.

@@ -251,7 +251,8 @@ impl Controller for KeyPairs {
     }
 
     fn row_of(&self, object: &LightsailKeyPair) -> Row<PairClaim> {
-        claim::row_of(object, &self.ctx.settings)
+        let uid = object.metadata.uid.as_deref().unwrap_or_default();
+        claim::row_of(object, &self.ctx.settings, self.memory.is_refused(uid))
     }
 
     fn forget_lane(&self, lane: &str) {

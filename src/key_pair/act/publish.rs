@@ -7,7 +7,7 @@ use crate::engine::verdict::{Severity, seconds_to_ready};
 use crate::engine::{Action, Verdict, objects};
 use crate::error::Error;
 use crate::key_pair::unrecorded::ImportCall;
-use crate::key_pair::{plan, status};
+use crate::key_pair::{claim, plan, status};
 
 impl Run<'_> {
     pub(super) async fn publish_event(&self, severity: Severity, reason: Reason, note: &str) {
@@ -34,8 +34,17 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Whoever may not use its account stands in nobody's way, even if no write of its status
+    /// succeeds (I14). Those that wait are called when the watch shows it next.
+    fn note_refusal(&self, reason: Reason) {
+        let is_refused = claim::is_refused(Some(reason));
+        self.memory.note_refusal(&self.desired.uid, is_refused);
+        self.memory.rows.lock().edit_claim(self.at, |claim| claim.is_refused = is_refused);
+    }
+
     /// Writes the status if it changed, and an Event if the reason did.
     pub(super) async fn publish(&mut self, verdict: &Verdict) -> Result<Action, Error> {
+        self.note_refusal(verdict.reason);
         let before = self.object.status.clone().unwrap_or_default();
         let status = status::status(&self.object, &self.desired, &self.observed, verdict);
         if status != before {

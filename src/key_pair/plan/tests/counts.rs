@@ -219,7 +219,7 @@ fn an_object_that_belongs_to_another_aws_account_stands_in_nobodys_way() {
                 "imported": { "publicKey": FIRST } },
             "status": status,
         });
-        let row = row_of(&serde_json::from_value(object).unwrap(), &settings());
+        let row = row_of(&serde_json::from_value(object).unwrap(), &settings(), false);
         let mut rows = Rows::default();
         rows.apply(&ObjectRef::new("team-a", "old"), row, Instant::now());
         let (at, own) = (ObjectRef::new("team-a", "fleet"), AccountId::from(OTHER));
@@ -284,7 +284,7 @@ fn an_object_that_cannot_act_keeps_an_idle_claim_and_is_not_counted_for_it() {
                 "creationTimestamp": "2026-11-24T11:00:00Z" },
             "spec": spec,
         }));
-        let row = row_of(&object.unwrap(), &settings());
+        let row = row_of(&object.unwrap(), &settings(), false);
         let claim = row.claim.as_ref().expect("it may have been tagged");
         assert_eq!((claim.is_idle, !claim.blocks()), (expected, expected), "{sentence}");
         assert_eq!(claim.waits, !expected, "{sentence}");
@@ -331,7 +331,7 @@ fn an_object_claims_its_name_until_the_operator_has_let_it_go() {
         ("one that never had a pair", true, &other, nothing(), false),
         ("whose finalizer somebody took off", false, &other, has_pair(), true),
     ] {
-        let row = row_of(&object(deletes, finalizers, status), &settings);
+        let row = row_of(&object(deletes, finalizers, status), &settings, false);
         assert_eq!(row.claim.is_some(), expected, "{sentence}");
     }
 }
