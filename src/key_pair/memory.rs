@@ -39,6 +39,8 @@ pub(super) struct Memory {
     /// when that may still take effect, whichever object has the name by then, and whichever
     /// credentials of the account that object uses.
     pub(super) deletions: Mutex<Unanswered>,
+    /// By scope and name: the pairs that this process has deleted lately.
+    pub(super) deleted: Mutex<Deleted>,
     /// As [`Self::deletions`], of downloads of default pairs.
     pub(super) downloads: Mutex<Unanswered>,
     /// Who is creating key pairs at the same time.
@@ -141,6 +143,24 @@ impl Unanswered {
 
     /// Until when one may still take effect, or might have.
     pub(super) fn until(&self, scope: &Scope, name: &KeyPairName) -> Option<Moment> {
+        self.0.get(&Digest::of((scope, name))).copied()
+    }
+}
+
+/// Pairs that were deleted, each until no read shows it any more.
+#[derive(Debug, Default)]
+pub(super) struct Deleted(HashMap<Digest<(Scope, KeyPairName)>, (Digest<Arn>, Moment)>);
+
+impl Deleted {
+    /// The pair of this name was deleted, or may have been.
+    pub(super) fn note(&mut self, scope: &Scope, name: &KeyPairName, arn: &Arn, until: Moment) {
+        let now = Moment::now();
+        self.0.retain(|_, (_, until)| *until > now);
+        self.0.insert(Digest::of((scope, name)), (Digest::of(arn), until));
+    }
+
+    /// Which one was deleted last, and until when a read may show it.
+    pub(super) fn find(&self, scope: &Scope, name: &KeyPairName) -> Option<(Digest<Arn>, Moment)> {
         self.0.get(&Digest::of((scope, name))).copied()
     }
 }

@@ -93,6 +93,7 @@ pub(super) fn observed(
         crowd: Crowd::default(),
         sent: sent.map(|sent| import_sent(clocks, sent)),
         deletion_may_follow,
+        deleted: None,
         download_may_follow,
         unlisted_until: known.unlisted_until.map(|until| clocks.time_of(until)),
         predecessors_may_act: clocks.time_of(predecessors_may_act),

@@ -288,6 +288,8 @@ pub struct Observed {
     /// Until when a deletion of the pair may still take effect that this process sent, and that was
     /// not answered.
     pub deletion_may_follow: Option<Timestamp>,
+    /// The pair of this name that this process has deleted lately.
+    pub deleted: Option<DeletedPair>,
     /// Until when a download of the default pair may still take effect that this process sent, and
     /// that was not answered.
     pub download_may_follow: Option<Timestamp>,
@@ -328,6 +330,15 @@ pub struct ImportSent {
     pub until: Timestamp,
     /// Lightsail said that it does.
     pub accepted: bool,
+}
+
+/// A pair that was deleted, or may have been.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeletedPair {
+    /// Which one.
+    pub arn: Digest<Arn>,
+    /// Until when a read may still show it.
+    pub until: Timestamp,
 }
 
 /// Whether the object has the finalizer.

@@ -220,8 +220,14 @@ impl Run<'_> {
         expected_fingerprint: Option<&Fingerprint>,
     ) -> Result<(), Error> {
         let until = || Moment::now() + self.ctx.settings.settle_time;
+        let pair = self.observed.pair.as_ref().and_then(|read| read.pair.as_ref());
+        let arn = pair.map(|pair| pair.arn.clone());
         let answer = self.lightsail().delete_key_pair(&self.desired.name, expected_fingerprint);
         let answer = answer.await;
+        if let Some(arn) = arn.filter(|_| plan::may_have_deleted(&answer)) {
+            let (scope, name) = (self.lightsail().scope(), &self.desired.name);
+            self.memory.deleted.lock().note(scope, name, &arn, until());
+        }
         // The reconciliation may be given up meanwhile, but then the process ends.
         self.note_deletion(plan::may_still_take_effect(&answer).then(until));
         self.memory.edit(&self.desired.uid, |known| {

@@ -13,13 +13,13 @@ use crate::digest::Digest;
 use crate::engine::rows::Row;
 use crate::engine::{Lookup, ObjectRef, objects};
 use crate::error::Error;
-use crate::ids::lane_parts;
+use crate::ids::{Scope, lane_parts};
 use crate::key_pair::claim::{self, PairClaim};
 use crate::key_pair::memory::Allowance;
 use crate::key_pair::observe::{shared_list, unanswered};
 use crate::key_pair::plan;
 use crate::key_pair::world::{
-    DesiredPair, PairRead, PublicKeySource, Rival, SourceKind, SourceRef,
+    DeletedPair, DesiredPair, PairRead, PublicKeySource, Rival, SourceKind, SourceRef,
 };
 use crate::lightsail::{self, KeyPair, ListNeeds, Listing, OpenedRegion};
 use crate::secret::{self, DataValue};
@@ -235,6 +235,10 @@ impl Run<'_> {
         let account = opened.account.id.clone();
         (self.observed.deletion_may_follow, self.observed.download_may_follow) =
             unanswered(&self.clocks, self.memory, &self.desired, &account);
+        let scope = Scope { account: account.clone(), region: self.desired.region.clone() };
+        let deleted = self.memory.deleted.lock().find(&scope, &self.desired.name);
+        self.observed.deleted =
+            deleted.map(|(arn, until)| DeletedPair { arn, until: self.clocks.time_of(until) });
         self.observed.account = Some(account);
         self.note_permission();
         self.opened = Some(opened);

@@ -383,10 +383,9 @@ fn is_replaced(listed: &KeyPair, downloaded: &Downloaded) -> bool {
     let other_key =
         downloaded.key.fingerprints().compare(listed.fingerprint.as_ref()) == Match::Different;
     let downloaded = downloaded.created_at.as_ref().and_then(|time| time.parse().ok());
-    // One of the two answers may have whole seconds.
-    let seconds = listed
-        .created()
-        .zip(downloaded)
-        .map(|(listed, downloaded): (_, Timestamp)| (listed.as_second(), downloaded.as_second()));
-    other_key || seconds.is_some_and(|(listed, downloaded)| listed != downloaded)
+    // One of the two answers may have whole seconds, rounded up or down.
+    let is_other_time = |(listed, downloaded): (Timestamp, Timestamp)| {
+        listed.as_second().abs_diff(downloaded.as_second()) > 1
+    };
+    other_key || listed.created().zip(downloaded).is_some_and(is_other_time)
 }

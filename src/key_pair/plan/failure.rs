@@ -139,6 +139,13 @@ pub fn may_still_take_effect<T>(outcome: &lightsail::Result<T>) -> bool {
     outcome.as_ref().is_err_and(|error| !error.kind.proves_refusal())
 }
 
+/// Whether a deletion with this outcome has deleted the pair, or may do so yet.
+#[must_use]
+pub fn may_have_deleted(outcome: &lightsail::Result<Option<Operation>>) -> bool {
+    let is_accepted = outcome.as_ref().is_ok_and(|it| it.as_ref().is_some_and(|it| !it.failed()));
+    is_accepted || may_still_take_effect(outcome)
+}
+
 /// Whether Lightsail says that an import failed.
 #[must_use]
 pub fn import_failed(outcome: &lightsail::Result<Imported>) -> bool {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::SignedDuration;
 
-use super::ownership::{all_tags, is_replaced};
+use super::ownership::{all_tags, is_from_before, is_replaced, was_deleted};
 use super::permission::account_name;
 use super::refusals::{
     SOON, await_outcome, deletion_of_former, failed_operation, late_operation, name_conflict,
-    operation_failed, paced, still_failed, unfinished_deletion, unsettled_absence,
+    operation_failed, paced, still_failed, unfinished_deletion, unsettled_absence, wait_until,
     was_deleted_lately, was_imported_lately,
 };
 use super::step::Step;
@@ -170,14 +170,19 @@ fn pause_of_import(observed: &Observed) -> Option<Duration> {
     Some(next_poll(waited, observed.search_interval))
 }
 
-/// The pair that was recorded before is shown, though it is gone, and the one that was imported in
-/// its place may not be visible yet: nothing is concluded from that until it is.
+/// A pair is shown that is gone, and the one that was imported in its place may not be visible yet:
+/// nothing is concluded from that until it is.
 pub(super) fn wait_for_current_read(
     observed: &Observed,
     read: &PairRead,
     pair: &KeyPair,
 ) -> Option<Step> {
-    let step = unsettled_import(observed, read).filter(|_| is_replaced(observed, pair))?;
+    let was_deleted = was_deleted(observed, pair);
+    let is_gone = was_deleted || is_replaced(observed, pair) || is_from_before(observed, pair);
+    let unsettled = unsettled_import(observed, read).filter(|_| is_gone);
+    let deleted = observed.deleted.filter(|_| was_deleted);
+    let step = unsettled
+        .or_else(|| Some(wait_until(observed, deleted?.until, &Message::DeletionMayFollow)))?;
     Some(if read.live { step } else { Step::ReadPair { live: true } })
 }
 

@@ -32,7 +32,9 @@ pub use default_pair::may_be_unlisted;
 pub use ending::{
     effective_deletion_policy, is_followed_up, is_gone, is_left_behind, leaves_pair, may_be_gone,
 };
-pub use failure::{answer_to_import, deletion_failed, import_failed, may_still_take_effect};
+pub use failure::{
+    answer_to_import, deletion_failed, import_failed, may_have_deleted, may_still_take_effect,
+};
 pub use import::{has_its_place, imported_key, may_be_sent_elsewhere};
 pub use key::{verified, wanted_key};
 pub use ownership::own_pair;

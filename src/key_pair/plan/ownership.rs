@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::key::{compare, verified};
 use crate::api::key_pair::Origin;
@@ -14,6 +14,10 @@ use crate::key_pair::record::Replaced;
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
 use crate::lightsail::KeyPair;
 use crate::ssh::Match;
+
+/// How far Lightsail's clocks may differ: the one that dates a response, to the second, and the one
+/// that dates a pair.
+const ONE_SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 /// Whose a pair is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +94,7 @@ pub(super) fn whose(desired: &Desired, observed: &Observed, pair: &KeyPair) -> W
         return Whose::Own;
     }
     if let Some(matches) = matches_intent(observed, pair) {
-        return match (matches, tag == OwnerTag::Own || was_imported(observed)) {
+        return match (matches, tag == OwnerTag::Own || was_imported(observed, pair)) {
             (Match::Same, _) | (Match::Unknown, true) => Whose::Own,
             (Match::Unknown, false) => Whose::Doubtful,
             (Match::Different, _) => Whose::Foreign { tagged: false },
@@ -112,14 +116,14 @@ pub(super) fn whose(desired: &Desired, observed: &Observed, pair: &KeyPair) -> W
 /// show what had the name before.
 fn matches_intent(observed: &Observed, pair: &KeyPair) -> Option<Match> {
     let intent = observed.recorded.intent.as_ref()?;
-    if is_replaced(observed, pair) {
+    if is_replaced(observed, pair) || was_deleted(observed, pair) {
         return None;
     }
     let is_within = |(date, made): (Timestamp, Timestamp)| {
         made >= date && made.duration_since(date).unsigned_abs() <= observed.intent_window
     };
     let may_be_of_it = observed.sent.is_some()
-        && (intent.date.zip(pair.created()).is_some_and(is_within) || was_imported(observed));
+        && (intent.date.zip(pair.created()).is_some_and(is_within) || was_imported(observed, pair));
     may_be_of_it.then(|| intent.fingerprints.compare(pair.fingerprint.as_ref()))
 }
 
@@ -149,9 +153,29 @@ fn shown_again(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option
 }
 
 /// Whether an import was accepted just now, and what was read since is what it made.
-fn was_imported(observed: &Observed) -> bool {
+fn was_imported(observed: &Observed, pair: &KeyPair) -> bool {
     let is_live = observed.pair.as_ref().is_some_and(|read| read.live);
-    is_live && observed.sent.is_some_and(|sent| sent.accepted && sent.until > observed.now)
+    let is_open = observed.sent.is_some_and(|sent| sent.accepted && sent.until > observed.now);
+    is_live && is_open && !is_from_before(observed, pair)
+}
+
+/// Whether the pair, by Lightsail's clock, is from before the import that was accepted since. The
+/// name was free then, so that pair was gone, and the read that shows it is an old one.
+pub(super) fn is_from_before(observed: &Observed, pair: &KeyPair) -> bool {
+    let date = observed.recorded.intent.as_ref().and_then(|intent| intent.date);
+    let is_older = date.zip(pair.created()).is_some_and(|(date, made)| made < date - ONE_SECOND);
+    is_older && observed.sent.is_some_and(|sent| sent.accepted)
+}
+
+/// Whether this process has deleted the pair lately, not for this object: a read that shows it is
+/// an old one, or its deletion did not take effect.
+pub(super) fn was_deleted(observed: &Observed, pair: &KeyPair) -> bool {
+    let recorded = &observed.recorded;
+    let is_for_this_object = observed.done.delete.is_some()
+        || recorded.deletion.is_some()
+        || recorded.arn.as_ref() == Some(&pair.arn);
+    let deleted = observed.deleted.filter(|deleted| deleted.until > observed.now);
+    !is_for_this_object && deleted.is_some_and(|deleted| deleted.arn == Digest::of(&pair.arn))
 }
 
 /// How the object came to a pair of its own.

@@ -178,8 +178,13 @@ fn a_default_pair_that_should_be_there() {
             o.done.download = Some(Downloaded { key: key.clone(), created_at });
             o.secret = secret(Some(key));
         }, "Ready Downloaded"),
-        ("I5: the same key of another time is another pair", |_, o, key| {
+        ("nor is one that was rounded up", |_, o, key| {
             let created_at = Some("2026-11-24T12:00:01Z".to_owned());
+            o.done.download = Some(Downloaded { key: key.clone(), created_at });
+            o.secret = secret(Some(key));
+        }, "Ready Downloaded"),
+        ("I5: the same key of another time is another pair", |_, o, key| {
+            let created_at = Some("2026-11-24T12:00:02Z".to_owned());
             o.done.download = Some(Downloaded { key: key.clone(), created_at });
             o.secret = secret(Some(key));
         }, "Stalled DefaultKeyPairReplaced"),

@@ -131,6 +131,7 @@ fn observed() -> Observed {
         crowd: Crowd::default(),
         sent: sent(NOW, false),
         deletion_may_follow: None,
+        deleted: None,
         download_may_follow: None,
         unlisted_until: None,
         predecessors_may_act: time(NOW),
