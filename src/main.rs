@@ -2,7 +2,6 @@
 //! the server.
 
 use std::fmt::Display;
-use std::io::Write;
 use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -30,6 +29,7 @@ use lightsail_operator::lightsail::{Inventory, Regions, Sessions, Sources, confi
 use lightsail_operator::metrics::Metrics;
 use lightsail_operator::proxies::Proxies;
 use lightsail_operator::readiness::{Extent, Readiness};
+use lightsail_operator::server::{Heartbeat, Shown};
 use lightsail_operator::{export, kube_error, kubeconfig, server, telemetry};
 use parking_lot::Mutex;
 use rustix::process::{Resource, Rlimit};
@@ -43,12 +43,13 @@ const CLUSTER_NAMESPACE: &str = "kube-system";
 const CLUSTER: &str = "the cluster's ID";
 
 fn main() -> ExitCode {
-    // Its causes in one line, and no backtrace.
-    start().unwrap_or_else(|error| {
-        // Where that is not read, the exit code still tells.
-        let _ = writeln!(std::io::stderr(), "Error: {error:#}");
+    let code = start().unwrap_or_else(|error| {
+        // Its causes in one line, and no backtrace.
+        telemetry::say_last(&format!("Error: {error:#}"));
         ExitCode::FAILURE
-    })
+    });
+    telemetry::end_log();
+    code
 }
 
 fn start() -> anyhow::Result<ExitCode> {
@@ -133,7 +134,10 @@ async fn run(
     let stop = stop_on_signals()?;
     let (readiness, metrics) = (Readiness::default(), Metrics::default());
     readiness.missing(CLUSTER, "not read yet");
-    server::start(config.bind_address, readiness.clone(), metrics.clone())?;
+    let heartbeat = Heartbeat::default();
+    tokio::spawn(heartbeat.clone().run());
+    let shown = Shown { heartbeat, readiness: readiness.clone(), metrics: metrics.clone() };
+    server::start(config.bind_address, shown)?;
     let work = async {
         let for_kube = (environment.clone(), proxies.clone());
         let kube = blocking(move || kubeconfig::load(&for_kube.0, &for_kube.1)).await?;

@@ -1,4 +1,4 @@
-//! `/livez` (the process), `/readyz` (what is missing), `/metrics` (OpenMetrics), over plain HTTP
+//! `/livez` (whether the process can still work), `/readyz` (what is missing), `/metrics` (OpenMetrics), over plain HTTP
 //! for kubelet and Prometheus.
 //!
 //! On a thread and runtime of its own, so that nothing that reconciliations do delays an answer.
@@ -9,6 +9,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -18,10 +19,12 @@ use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
+use crate::clock::Moment;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 
@@ -39,13 +42,51 @@ const BACKLOG: i32 = 4096;
 /// How long to wait when no connection can be accepted, for want of descriptors, say.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// A process that does nothing for so long is stuck, and only a restart helps.
+const STUCK: Duration = Duration::from_mins(1);
+
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// When the operator's own runtime last showed that it still works. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Heartbeat(Arc<Mutex<Moment>>);
+
+impl Default for Heartbeat {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Moment::now())))
+    }
+}
+
+impl Heartbeat {
+    /// Beats forever, on the runtime that is to be watched.
+    pub async fn run(self) -> Infallible {
+        loop {
+            *self.0.lock() = Moment::now();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    fn is_alive(&self, now: Moment) -> bool {
+        now.since(*self.0.lock()) < STUCK
+    }
+}
+
+/// What is served.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// For `/livez`.
+    pub heartbeat: Heartbeat,
+    /// For `/readyz`.
+    pub readiness: Readiness,
+    /// For `/metrics`.
+    pub metrics: Metrics,
+}
 
 /// Serves until the process ends, and says in the log where.
 ///
 /// # Errors
 /// The address cannot be had.
-pub fn start(address: SocketAddr, readiness: Readiness, metrics: Metrics) -> anyhow::Result<()> {
+pub fn start(address: SocketAddr, shown: Shown) -> anyhow::Result<()> {
     let context = |error| {
         anyhow::anyhow!("cannot listen on {address}: {error}; choose another --bind-address")
     };
@@ -56,7 +97,7 @@ pub fn start(address: SocketAddr, readiness: Readiness, metrics: Metrics) -> any
         .build()
         .context("the server has no runtime")?;
     let serve = move || {
-        let Err(error) = runtime.block_on(serve(listener, readiness, metrics));
+        let Err(error) = runtime.block_on(serve(listener, shown));
         tracing::error!(%error, "cannot serve probes and metrics");
     };
     std::thread::Builder::new().name("server".to_owned()).spawn(serve)?;
@@ -85,11 +126,7 @@ fn bind(address: SocketAddr, both_families: bool) -> std::io::Result<TcpListener
     Ok(socket.into())
 }
 
-async fn serve(
-    listener: TcpListener,
-    readiness: Readiness,
-    metrics: Metrics,
-) -> std::io::Result<Infallible> {
+async fn serve(listener: TcpListener, shown: Shown) -> std::io::Result<Infallible> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let mut open: VecDeque<(IpAddr, AbortHandle)> = VecDeque::new();
     loop {
@@ -104,7 +141,7 @@ async fn serve(
         {
             connection.abort();
         }
-        let connection = tokio::spawn(connection(stream, readiness.clone(), metrics.clone()));
+        let connection = tokio::spawn(connection(stream, shown.clone()));
         open.push_back((client, connection.abort_handle()));
         // It is answered, if its request is there, before another is accepted.
         tokio::task::yield_now().await;
@@ -121,9 +158,9 @@ fn to_close<T>(open: &VecDeque<(IpAddr, T)>) -> Option<usize> {
     open.iter().enumerate().rev().max_by_key(|(_, (client, _))| counts[client]).map(|(at, _)| at)
 }
 
-async fn connection(stream: TcpStream, readiness: Readiness, metrics: Metrics) {
+async fn connection(stream: TcpStream, shown: Shown) {
     let service = service_fn(|request: Request<Incoming>| {
-        let response = answer(request.method(), request.uri().path(), &readiness, &metrics);
+        let response = answer(request.method(), request.uri().path(), &shown);
         std::future::ready(Ok::<_, Infallible>(response))
     });
     let connection = http1::Builder::new()
@@ -136,23 +173,21 @@ async fn connection(stream: TcpStream, readiness: Readiness, metrics: Metrics) {
     let _ = tokio::time::timeout(CONNECTION, connection).await;
 }
 
-fn answer(
-    method: &Method,
-    path: &str,
-    readiness: &Readiness,
-    metrics: &Metrics,
-) -> Response<Full<Bytes>> {
+fn answer(method: &Method, path: &str, shown: &Shown) -> Response<Full<Bytes>> {
     const TEXT: &str = "text/plain; charset=utf-8";
     let (status, content_type, body) = match path {
         _ if !matches!(*method, Method::GET | Method::HEAD) => {
             (StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n".to_owned())
         }
-        "/livez" => (StatusCode::OK, TEXT, "ok\n".to_owned()),
+        "/livez" if shown.heartbeat.is_alive(Moment::now()) => {
+            (StatusCode::OK, TEXT, "ok\n".to_owned())
+        }
+        "/livez" => (StatusCode::SERVICE_UNAVAILABLE, TEXT, "the operator is stuck\n".to_owned()),
         "/readyz" => {
-            let (status, report) = readiness.report();
+            let (status, report) = shown.readiness.report();
             (status, TEXT, report)
         }
-        "/metrics" => (StatusCode::OK, OPEN_METRICS, metrics.encode()),
+        "/metrics" => (StatusCode::OK, OPEN_METRICS, shown.metrics.encode()),
         _ => (StatusCode::NOT_FOUND, TEXT, "try /livez, /readyz or /metrics\n".to_owned()),
     };
     let mut response = Response::new(Full::from(body));
@@ -165,6 +200,14 @@ fn answer(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_does_nothing_is_stuck() {
+        let heartbeat = Heartbeat::default();
+        let started = *heartbeat.0.lock();
+        assert!(heartbeat.is_alive(started + Duration::from_secs(59)));
+        assert!(!heartbeat.is_alive(started + STUCK));
+    }
 
     #[test]
     fn by_default_it_is_reached_by_both_families() {

@@ -5,7 +5,9 @@
 //! bodies, files and settings, and with them private keys and passwords (I4), and repeat themselves
 //! at each attempt. Whoever called them says once what came of it.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::filter_fn;
@@ -14,6 +16,13 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::config::LogFormat;
+use crate::log_queue::LogQueue;
+
+/// The log of this process, once it was started.
+static LOG: OnceLock<LogQueue> = OnceLock::new();
+
+/// A process that ends waits so long until its last lines are written.
+const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// Starts the log.
 ///
@@ -21,7 +30,8 @@ use crate::config::LogFormat;
 /// The filter cannot be parsed, or a log was started before.
 pub fn start_log(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::builder().parse(filter)?;
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let queue = LogQueue::start(std::io::stderr())?;
+    let layer = tracing_subscriber::fmt::layer().with_writer(queue.clone());
     let layer = match format {
         LogFormat::Json => layer.json().flatten_event(true).with_span_list(false).boxed(),
         LogFormat::Text => layer.with_ansi(std::io::stderr().is_terminal()).boxed(),
@@ -29,7 +39,25 @@ pub fn start_log(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     tracing_subscriber::registry()
         .with(layer.with_filter(filter_fn(may_be_logged)).with_filter(filter))
         .try_init()?;
+    let _ = LOG.set(queue);
     Ok(())
+}
+
+/// Writes this line, and what was logged before it.
+pub fn say_last(line: &str) {
+    // Where that is not read, the exit code still tells.
+    let _ = match LOG.get() {
+        Some(log) => writeln!(log.clone(), "{line}"),
+        None => writeln!(std::io::stderr(), "{line}"),
+    };
+    end_log();
+}
+
+/// Writes what was logged, as far as it is read in time. Nothing else does that when a process ends.
+pub fn end_log() {
+    if let Some(log) = LOG.get() {
+        log.flush(LAST_LINES);
+    }
 }
 
 /// What libraries may say, as warnings and errors. These have no values but those that they name,

@@ -22,6 +22,9 @@ pub(super) struct Election {
     other: Option<(LeaseSpec, Moment)>,
 }
 
+/// A Lease that was deleted is waited for no longer than this, however long it was to last.
+const FORGOTTEN: Duration = Duration::from_mins(10);
+
 impl Election {
     pub(super) fn new(client: Client, candidate: Candidate) -> Self {
         let api = Api::namespaced(client, &candidate.namespace);
@@ -90,14 +93,18 @@ impl Election {
     }
 
     /// Whether the Lease may be taken: nobody holds it, or its holder has not renewed it for its
-    /// own duration. If somebody deleted it, its holder acts until it notices.
+    /// own duration. If somebody deleted it, its holder acts until it notices, but no duration counts
+    /// that nobody waits for.
     fn is_free(&mut self, spec: Option<&LeaseSpec>, now: Moment) -> bool {
         let is_over = |(seen, since): &(LeaseSpec, Moment)| {
             let lasts = seen.lease_duration_seconds.and_then(|time| u64::try_from(time).ok());
             let lasts = lasts.map(Duration::from_secs);
             now.since(*since) >= lasts.unwrap_or(self.candidate.times.lease_duration)
         };
-        let Some(spec) = spec else { return self.other.as_ref().is_none_or(is_over) };
+        let is_forgotten = |(_, since): &(LeaseSpec, Moment)| now.since(*since) >= FORGOTTEN;
+        let Some(spec) = spec else {
+            return self.other.as_ref().is_none_or(|it| is_over(it) || is_forgotten(it));
+        };
         if holder(Some(spec)).is_none_or(|holder| *holder == self.candidate.identity) {
             self.other = None;
             return true;
@@ -201,5 +208,10 @@ mod tests {
         assert!(is_free(None, 6_000));
         assert!(is_free(Some(&spec("", Some(&renewed), 7)), 7_000), "it was given back");
         assert!(is_free(None, 7_000), "and deleted then");
+        let forever = LeaseSpec { lease_duration_seconds: Some(i32::MAX), ..spec("x", None, 8) };
+        assert!(!is_free(Some(&forever), 8_000));
+        assert!(!is_free(None, 607_999), "it was deleted");
+        assert!(!is_free(Some(&forever), 608_000), "as long as it is there, it counts");
+        assert!(is_free(None, 608_000));
     }
 }

@@ -22,6 +22,7 @@ use crate::clock::Moment;
 use crate::kube_error::{is_of_certificates, without_content};
 use crate::lease::HeldLease;
 use crate::metrics::Metrics;
+use crate::telemetry::end_log;
 
 /// How long giving back the Lease may take. If it takes longer, the next leader waits until the
 /// Lease expires.
@@ -98,7 +99,7 @@ async fn stand(
                 "the Lease cannot be read because of certificates or credentials: {why}; exiting, \
                  so that they are read again"
             );
-            std::process::exit(1)
+            exit()
         }
     };
     leadership.lease.hold_until(sent + times.lease_duration);
@@ -114,7 +115,12 @@ async fn stand(
     };
     leadership.lease.give_up();
     tracing::error!(lease, "the Lease was lost: {why}; exiting, so that only one replica acts");
-    // Immediately, whatever the other threads do.
+    exit()
+}
+
+/// Ends the process immediately, whatever the other threads do.
+fn exit() -> ! {
+    end_log();
     std::process::exit(1)
 }
 

@@ -71,6 +71,7 @@ const FLOORS: [&[&str]; 11] = [
         "digest",
         "fair_line",
         "keep_entries",
+        "log_queue",
         "loopback",
         "key_text",
         "page_limit",
