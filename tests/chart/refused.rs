@@ -164,6 +164,8 @@ fn what_cannot_be_meant_is_refused() {
             json!({ "serviceAccount": { "create": false, "annotations": { "a": "b" } } }),
             "annotate the ServiceAccount",
         ),
+        // Its permissions would be those of every other pod in the namespace.
+        (json!({ "serviceAccount": { "create": false } }), "needs serviceAccount.name"),
         (
             json!({ "aws": { "existingSecret": "s" }, "serviceAccount": { "annotations": {
                 "eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/x" } } }),

@@ -84,8 +84,8 @@ crds: {enabled: false}                                        | CustomResourceDe
 crds: {keep: false}                                           | CustomResourceDefinition lightsailaccounts.lightsail-operator.dev | /metadata/annotations | null
 crds: {keep: false}                                           | CustomResourceDefinition lightsailkeypairs.lightsail-operator.dev | /metadata/annotations | null
 crds: {keep: false}                                           | CustomResourceDefinition hostkeyresets.lightsail-operator.dev | /metadata/annotations | null
-serviceAccount: {create: false}                               | ServiceAccount | | null
-serviceAccount: {create: false}                               | Deployment | pod:/serviceAccountName | default
+serviceAccount: {create: false, name: x}                      | ServiceAccount | | null
+{serviceAccount: {create: false}, rbac: {create: false}}      | Deployment | pod:/serviceAccountName | default
 serviceAccount: {create: false, name: x}                      | Deployment | pod:/serviceAccountName | x
 serviceAccount: {create: false, name: x}                      | ClusterRoleBinding | /subjects/0/name | x
 serviceAccount: {name: x}                                     | ServiceAccount x | /metadata/name | x

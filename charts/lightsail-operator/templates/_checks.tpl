@@ -28,6 +28,12 @@
   "annotate the ServiceAccount that you created, and leave them out") }}
 {{- end }}
 {{- $role := "eks.amazonaws.com/role-arn" }}
+{{- if and .Values.rbac.create (not .Values.serviceAccount.create)
+  (not .Values.serviceAccount.name) }}
+{{- fail (cat "serviceAccount.create=false needs serviceAccount.name:"
+  "otherwise, every pod that runs as the ServiceAccount default gets the operator's permissions;"
+  "set it to the ServiceAccount that you created, or set rbac.create=false") }}
+{{- end }}
 {{- if and .Values.aws.existingSecret (get $annotations $role) }}
 {{- fail (cat "aws.existingSecret and the annotation" $role "are both set,"
   "and the operator would use the access key: leave one of them out") }}
