@@ -26,6 +26,7 @@ imagePullSecrets: [{name: s}]                                 | Deployment | pod
 imagePullSecrets: [s]                                         | Deployment | pod:/imagePullSecrets | [{name: s}]
 {global: {imagePullSecrets: [g, {name: s}]}, imagePullSecrets: [{name: s}]} | Deployment | pod:/imagePullSecrets | [{name: g}, {name: s}]
 replicas: 3                                                   | Deployment | /spec/replicas | 3
+replicas: 1                                                   | Deployment | /spec/strategy/rollingUpdate | {maxSurge: 1, maxUnavailable: 0}
 {replicas: 1, leaderElection: {enabled: false}}               | Deployment | --leader-election | [=false]
 {replicas: 1, leaderElection: {enabled: false}}               | Deployment | --lease-name | null
 {replicas: 1, leaderElection: {enabled: false}}               | Deployment | /spec/strategy/type | Recreate
