@@ -182,6 +182,13 @@ fn what_cannot_be_meant_is_refused() {
                 "scrapeTimeout": "91s" } }),
             "of at most the interval",
         ),
+        (json!({ "podDisruptionBudget": { "maxUnavailable": 0 } }), "set it to 1 or more"),
+        (json!({ "podDisruptionBudget": { "maxUnavailable": "0%" } }), "set it to 1 or more"),
+        (json!({ "podDisruptionBudget": { "minAvailable": 2 } }), "lower it"),
+        (json!({ "podDisruptionBudget": { "minAvailable": "100%" } }), "lower it"),
+        // Rounded up, these are both of two.
+        (json!({ "podDisruptionBudget": { "minAvailable": "51%" } }), "lower it"),
+        (json!({ "replicas": 1, "podDisruptionBudget": { "minAvailable": 1 } }), "lower it"),
         // The interval of Prometheus may be shorter.
         (
             json!({ "serviceMonitor": { "enabled": true, "scrapeTimeout": "10s" } }),

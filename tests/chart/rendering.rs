@@ -120,6 +120,9 @@ dashboard: {enabled: true, annotations: {a: b}}               | ConfigMap lights
 podDisruptionBudget: {enabled: false}                         | PodDisruptionBudget | | null
 podDisruptionBudget: {minAvailable: 1}                        | PodDisruptionBudget | /spec/minAvailable | 1
 podDisruptionBudget: {minAvailable: 50%}                      | PodDisruptionBudget | /spec/maxUnavailable | null
+podDisruptionBudget: {minAvailable: 0, maxUnavailable: 0}      | PodDisruptionBudget | /spec/minAvailable | 0
+{replicas: 3, podDisruptionBudget: {minAvailable: 66%}}       | PodDisruptionBudget | /spec/minAvailable | 66%
+{replicas: 0, podDisruptionBudget: {minAvailable: 1}}         | PodDisruptionBudget | /spec/minAvailable | 1
 podDisruptionBudget: {maxUnavailable: 2}                      | PodDisruptionBudget | /spec/maxUnavailable | 2
 networkPolicy: {enabled: true}                                | NetworkPolicy | /spec/policyTypes | [Ingress, Egress]
 networkPolicy: {enabled: true}                                | NetworkPolicy | /spec/ingress | [{ports: [{port: metrics, protocol: TCP}]}]
