@@ -46,6 +46,7 @@ pub struct Metrics {
     waiting: Family<ScopeLabels, Gauge>,
     rate: Family<ScopeLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
     inventory_age: Family<ScopeLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
+    inventory_failures: Family<ScopeLabels, Counter>,
     inventory_pairs: Family<PairLabels, Gauge>,
     without_object: Family<ScopeLabels, Gauge>,
     inventory_read_at: Arc<Mutex<HashMap<ScopeLabels, Moment>>>,
@@ -213,6 +214,8 @@ impl Default for Metrics {
         let rate = add(all, "lightsail_request_rate_limit", help, Family::default());
         let help = "Age of the list of key pairs that all objects of a region share";
         let inventory_age = add_seconds(all, "inventory_age", help, Family::default());
+        let help = "Reads of that list that failed";
+        let inventory_failures = add(all, "inventory_failures", help, Family::default());
         let help = "Key pairs in the shared list; managed is true for those with an owner tag of \
                     this cluster";
         let inventory_pairs = add(all, "inventory_key_pairs", help, Family::default());
@@ -244,6 +247,7 @@ impl Default for Metrics {
             waiting,
             rate,
             inventory_age,
+            inventory_failures,
             inventory_pairs,
             without_object,
             inventory_read_at: Arc::default(),
@@ -400,10 +404,17 @@ impl Metrics {
             let labels = PairLabels { account, region, managed: managed.to_owned() };
             self.inventory_pairs.get_or_create(&labels).set(gauge(count));
         }
+        let labels = self.scope(scope);
+        drop(self.inventory_failures.get_or_create(&labels));
         // Each role that reads the region has a list of its own: the youngest counts.
         let mut all = self.inventory_read_at.lock();
-        let at = all.entry(self.scope(scope)).or_insert(read_at);
+        let at = all.entry(labels).or_insert(read_at);
         *at = read_at.max(*at);
+    }
+
+    /// The shared list could not be read.
+    pub fn inventory_failed(&self, scope: &Scope) {
+        self.inventory_failures.get_or_create(&self.scope(scope)).inc();
     }
 
     /// How many pairs of the shared list have an owner tag of this cluster, and no object.
@@ -423,18 +434,28 @@ impl Metrics {
         }
         let mut scopes = self.scopes.lock();
         for scope in scopes.extract_if(|scope| scope.region == region) {
-            // First what its age is computed from, whenever somebody asks for it.
-            self.inventory_read_at.lock().remove(&scope);
             self.throttled.remove(&scope);
             self.waiting.remove(&scope);
             self.rate.remove(&scope);
-            self.inventory_age.remove(&scope);
             self.without_object.remove(&scope);
-            for managed in ["true", "false"] {
-                let (account, region) = (scope.account.clone(), scope.region.clone());
-                let managed = managed.to_owned();
-                self.inventory_pairs.remove(&PairLabels { account, region, managed });
-            }
+            self.forget_list(&scope);
+        }
+    }
+
+    /// Nothing is asked any more about the list of an account and region.
+    pub fn forget_inventory(&self, scope: &Scope) {
+        self.forget_list(&scope.into());
+    }
+
+    fn forget_list(&self, labels: &ScopeLabels) {
+        // First what its age is computed from, whenever somebody asks for it.
+        self.inventory_read_at.lock().remove(labels);
+        self.inventory_age.remove(labels);
+        self.inventory_failures.remove(labels);
+        for managed in ["true", "false"] {
+            let (account, region) = (labels.account.clone(), labels.region.clone());
+            let managed = managed.to_owned();
+            self.inventory_pairs.remove(&PairLabels { account, region, managed });
         }
     }
 

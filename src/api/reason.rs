@@ -72,7 +72,6 @@ reasons! {
     AccountNotFound,
     AccountNotReady,
     AccountNotAllowed,
-    // Stalled, and counted as an object that cannot be read
     UnsupportedObject,
     // A reset that ended without success
     Expired,

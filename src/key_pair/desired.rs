@@ -110,7 +110,8 @@ fn secret_spec(secret: Option<KeySecret>, object_name: &str, key_type: &'static 
     }
 }
 
-/// What the API server cannot check: rules about the object's own name.
+/// What is wrong with the object's own name. The API server checks the length too, unless it has
+/// an older schema.
 fn invalid_name(type_: KeyPairType, object_name: &str, name: &KeyPairName) -> Option<InvalidName> {
     if object_name.len() > MAX_OBJECT_NAME {
         return Some(InvalidName::TooLong { most: MAX_OBJECT_NAME });
@@ -127,4 +128,22 @@ fn interval(text: &str) -> Duration {
     let parsed =
         text.parse::<kube::core::Duration>().ok().filter(|duration| !duration.is_negative());
     parsed.map_or(DEFAULT_INTERVAL, Duration::from).max(Duration::from_mins(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_of_an_older_schema_may_have_any_name() {
+        let wrong = |type_, object: &str, name: &str| invalid_name(type_, object, &name.into());
+        let (imported, longest, too_long) =
+            (KeyPairType::Imported, "a".repeat(MAX_OBJECT_NAME), "a".repeat(MAX_OBJECT_NAME + 1));
+        assert_eq!(wrong(imported, &longest, &longest), None);
+        let is_too_long = Some(InvalidName::TooLong { most: MAX_OBJECT_NAME });
+        assert_eq!(wrong(imported, &too_long, "fleet"), is_too_long);
+        assert_eq!(wrong(KeyPairType::Default, &too_long, "x"), is_too_long);
+        assert_eq!(wrong(imported, "x", "fleet"), None);
+        assert_eq!(wrong(imported, "x", "x"), Some(InvalidName::Length("x".into())));
+    }
 }

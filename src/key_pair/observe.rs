@@ -174,6 +174,7 @@ pub(super) fn forget_lane(ctx: &Context, memory: &Memory, lane: &str) {
     if let Some(account) = left.clone().filter(|_| !rows.lanes_of(&region).any(may_be_left)) {
         let scope = Scope { account, region: region.clone() };
         ctx.readiness.trouble(Extent::Region(&region), list_of(&scope), None);
+        ctx.inventory.forget_scope(&scope);
         all.remove(&scope);
         ctx.metrics.remove_without_object(&scope);
     }

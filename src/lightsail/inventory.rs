@@ -73,6 +73,15 @@ impl Cache {
         Arc::clone(&self.0.entry(key).or_insert_with(|| (now, Arc::default())).1)
     }
 
+    /// Forgets lists, and reads none of them to its end.
+    fn forget(&mut self, is_forgotten: impl Fn(&Scope) -> bool) {
+        for (_, (_, entry)) in self.0.extract_if(|(scope, _), _| is_forgotten(scope)) {
+            if let Some(walk) = entry.abort.lock().take() {
+                walk.abort();
+            }
+        }
+    }
+
     /// Whether this is the list there still, and was not forgotten.
     fn has(&self, key: &(Scope, Rights), entry: &Arc<CacheEntry>) -> bool {
         self.0.get(key).is_some_and(|(_, own)| Arc::ptr_eq(own, entry))
@@ -271,6 +280,9 @@ impl Inventory {
             self.count(&region, &entry, &listing);
             Arc::new(listing)
         });
+        if listing.is_err() {
+            self.count_failure(&region, &entry);
+        }
         // Of one that failed, this many are known.
         if listing.is_ok() {
             entry.pages.send_replace(0);
@@ -313,12 +325,14 @@ impl Inventory {
 
     /// Forgets the lists of a region, and reads none of them to its end.
     pub fn forget_region(&self, region: &Region) {
+        self.cache.lock().forget(|scope| scope.region == *region);
+    }
+
+    /// Forgets the lists of an account in a region, and what was counted of them.
+    pub fn forget_scope(&self, scope: &Scope) {
         let mut cache = self.cache.lock();
-        for (_, (_, entry)) in cache.0.extract_if(|(scope, _), _| scope.region == *region) {
-            if let Some(walk) = entry.abort.lock().take() {
-                walk.abort();
-            }
-        }
+        cache.forget(|other| other == scope);
+        self.metrics.forget_inventory(scope);
     }
 
     /// Drops the series of a region that was forgotten.
@@ -335,7 +349,7 @@ impl Inventory {
         usize::from(owner.is_some_and(|owner| owner.starts_with(&self.owner_prefix)))
     }
 
-    /// Counts the pairs of a list. If its region was forgotten while it was read, nobody would take
+    /// Counts the pairs of a list. If the list was forgotten while it was read, nobody would take
     /// the count away any more.
     fn count(&self, region: &Lightsail, entry: &Arc<CacheEntry>, listing: &Listing) {
         let cache = self.cache.lock();
@@ -343,6 +357,14 @@ impl Inventory {
             let unmanaged = listing.len() - listing.managed;
             let (scope, read_at) = (region.scope(), listing.started_at());
             self.metrics.set_inventory(scope, read_at, listing.managed, unmanaged);
+        }
+    }
+
+    /// Counts a list that could not be read, unless it was forgotten meanwhile.
+    fn count_failure(&self, region: &Lightsail, entry: &Arc<CacheEntry>) {
+        let cache = self.cache.lock();
+        if cache.has(&key(region), entry) {
+            self.metrics.inventory_failed(region.scope());
         }
     }
 }

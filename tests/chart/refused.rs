@@ -164,6 +164,8 @@ fn what_cannot_be_meant_is_refused() {
             json!({ "serviceAccount": { "create": false, "annotations": { "a": "b" } } }),
             "annotate the ServiceAccount",
         ),
+        // Its permissions would be those of every other pod in the namespace.
+        (json!({ "serviceAccount": { "create": false } }), "needs serviceAccount.name"),
         (
             json!({ "aws": { "existingSecret": "s" }, "serviceAccount": { "annotations": {
                 "eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/x" } } }),
@@ -180,6 +182,13 @@ fn what_cannot_be_meant_is_refused() {
                 "scrapeTimeout": "91s" } }),
             "of at most the interval",
         ),
+        (json!({ "podDisruptionBudget": { "maxUnavailable": 0 } }), "set it to 1 or more"),
+        (json!({ "podDisruptionBudget": { "maxUnavailable": "0%" } }), "set it to 1 or more"),
+        (json!({ "podDisruptionBudget": { "minAvailable": 2 } }), "lower it"),
+        (json!({ "podDisruptionBudget": { "minAvailable": "100%" } }), "lower it"),
+        // Rounded up, these are both of two.
+        (json!({ "podDisruptionBudget": { "minAvailable": "51%" } }), "lower it"),
+        (json!({ "replicas": 1, "podDisruptionBudget": { "minAvailable": 1 } }), "lower it"),
         // The interval of Prometheus may be shorter.
         (
             json!({ "serviceMonitor": { "enabled": true, "scrapeTimeout": "10s" } }),

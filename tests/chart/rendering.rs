@@ -26,6 +26,7 @@ imagePullSecrets: [{name: s}]                                 | Deployment | pod
 imagePullSecrets: [s]                                         | Deployment | pod:/imagePullSecrets | [{name: s}]
 {global: {imagePullSecrets: [g, {name: s}]}, imagePullSecrets: [{name: s}]} | Deployment | pod:/imagePullSecrets | [{name: g}, {name: s}]
 replicas: 3                                                   | Deployment | /spec/replicas | 3
+replicas: 1                                                   | Deployment | /spec/strategy/rollingUpdate | {maxSurge: 1, maxUnavailable: 0}
 {replicas: 1, leaderElection: {enabled: false}}               | Deployment | --leader-election | [=false]
 {replicas: 1, leaderElection: {enabled: false}}               | Deployment | --lease-name | null
 {replicas: 1, leaderElection: {enabled: false}}               | Deployment | /spec/strategy/type | Recreate
@@ -84,8 +85,8 @@ crds: {enabled: false}                                        | CustomResourceDe
 crds: {keep: false}                                           | CustomResourceDefinition lightsailaccounts.lightsail-operator.dev | /metadata/annotations | null
 crds: {keep: false}                                           | CustomResourceDefinition lightsailkeypairs.lightsail-operator.dev | /metadata/annotations | null
 crds: {keep: false}                                           | CustomResourceDefinition hostkeyresets.lightsail-operator.dev | /metadata/annotations | null
-serviceAccount: {create: false}                               | ServiceAccount | | null
-serviceAccount: {create: false}                               | Deployment | pod:/serviceAccountName | default
+serviceAccount: {create: false, name: x}                      | ServiceAccount | | null
+{serviceAccount: {create: false}, rbac: {create: false}}      | Deployment | pod:/serviceAccountName | default
 serviceAccount: {create: false, name: x}                      | Deployment | pod:/serviceAccountName | x
 serviceAccount: {create: false, name: x}                      | ClusterRoleBinding | /subjects/0/name | x
 serviceAccount: {name: x}                                     | ServiceAccount x | /metadata/name | x
@@ -119,6 +120,9 @@ dashboard: {enabled: true, annotations: {a: b}}               | ConfigMap lights
 podDisruptionBudget: {enabled: false}                         | PodDisruptionBudget | | null
 podDisruptionBudget: {minAvailable: 1}                        | PodDisruptionBudget | /spec/minAvailable | 1
 podDisruptionBudget: {minAvailable: 50%}                      | PodDisruptionBudget | /spec/maxUnavailable | null
+podDisruptionBudget: {minAvailable: 0, maxUnavailable: 0}      | PodDisruptionBudget | /spec/minAvailable | 0
+{replicas: 3, podDisruptionBudget: {minAvailable: 66%}}       | PodDisruptionBudget | /spec/minAvailable | 66%
+{replicas: 0, podDisruptionBudget: {minAvailable: 1}}         | PodDisruptionBudget | /spec/minAvailable | 1
 podDisruptionBudget: {maxUnavailable: 2}                      | PodDisruptionBudget | /spec/maxUnavailable | 2
 networkPolicy: {enabled: true}                                | NetworkPolicy | /spec/policyTypes | [Ingress, Egress]
 networkPolicy: {enabled: true}                                | NetworkPolicy | /spec/ingress | [{ports: [{port: metrics, protocol: TCP}]}]

@@ -193,6 +193,49 @@ fn without_accounts_nothing_speaks_of_them() {
     }
 }
 
+/// In the tables of the chart's page: `lightsailkeypairs get`, `lightsailkeypairs/status patch`.
+fn described(page: &str, resources: &BTreeSet<&str>) -> BTreeSet<String> {
+    let section = page.split("\n## Permissions\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let cells = section.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    let resource_in = |words: &str| {
+        let plural = |word: &str| format!("{}s", word.to_lowercase().trim_end_matches('s'));
+        let word = words.split(' ').map(plural).find(|word| resources.contains(word.as_str()));
+        word.unwrap_or_else(|| panic!("no resource in {words:?}"))
+    };
+    let mut rights = BTreeSet::new();
+    for cell in cells {
+        let mut of_status = Vec::new();
+        for (subject, verbs) in cell.split("; ").filter_map(|part| part.split_once(": ")) {
+            let all: Vec<String> = match subject {
+                "status" => of_status.clone(),
+                _ => subject.split(" and ").map(resource_in).collect(),
+            };
+            of_status = all.iter().map(|resource| format!("{resource}/status")).collect();
+            for verb in verbs.split(", ").map(|verb| verb.split(' ').next().unwrap()) {
+                rights.extend(all.iter().map(|resource| format!("{resource} {verb}")));
+            }
+        }
+    }
+    rights
+}
+
+#[test]
+fn the_page_names_each_right() {
+    let scopes = [json!({}), json!({ "watch": { "namespaces": ["a"] } })];
+    // Without the place, and without the names that a right is bound to.
+    let what = |right: String| {
+        let (_, what) = right.split_once(' ').unwrap();
+        let (resource, verb) = what.split_once(' ').unwrap();
+        let name = resource.split_once('/').filter(|(_, name)| *name != "status");
+        format!("{} {verb}", name.map_or(resource, |(resource, _)| resource))
+    };
+    let granted: BTreeSet<String> =
+        scopes.iter().flat_map(|values| rights(&render(values))).map(what).collect();
+    let resources = granted.iter().map(|right| right.split([' ', '/']).next().unwrap()).collect();
+    let page = std::fs::read_to_string(crate::chart().join("README.md.gotmpl")).unwrap();
+    assert_eq!(described(&page, &resources), granted);
+}
+
 /// Whoever may write accounts uses every credential, and whoever reads them learns whose they are.
 #[test]
 fn roles_for_accounts_are_never_added_to_others() {

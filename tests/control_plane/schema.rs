@@ -393,19 +393,42 @@ async fn good_objects_are_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_of_key_pairs_have_a_length() {
+    let bed = Bed::new("names").await;
+    let _operator = bed.start().await;
+    let good = imported(&public_key("ed25519"));
+    let named = with(good.clone(), &json!({ "keyPairName": "fleet" }));
+    let absent = with(good.clone(), &json!({ "ensure": "Absent" }));
+    let (longest, too_long) = ("a".repeat(100), "a".repeat(101));
+    for (name, spec, expected) in [
+        ("x", &good, "at least 2 characters"),
+        ("x", &absent, "at least 2 characters"),
+        (too_long.as_str(), &good, "at most 100 characters"),
+        (too_long.as_str(), &named, "at most 100 characters"),
+    ] {
+        let refusal = bed.try_create::<LightsailKeyPair>(name, spec).await.map(|_| ());
+        let refusal = refusal.unwrap_err().to_string();
+        assert!(refusal.contains(expected), "{name}: {refusal}");
+    }
+    for (name, spec) in [("x", &named), ("xy", &good), (longest.as_str(), &good)] {
+        bed.create::<LightsailKeyPair>(name, spec).await;
+        bed.wait_ready::<LightsailKeyPair>(name, "Imported").await;
+        bed.delete::<LightsailKeyPair>(name).await;
+        bed.wait_gone::<LightsailKeyPair>(name).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_api_server_cannot_check_is_refused_before_any_call() {
     let bed = Bed::new("invalid").await;
     let _operator = bed.start().await;
     let key = public_key("ed25519");
     let mangled = key.replacen("AAAA", "AAAB", 1);
-    let long = "a".repeat(101);
     for (name, spec, reason) in [
         ("mangled", imported(&mangled), "InvalidPublicKey"),
         ("token", imported("ssh-rsa"), "InvalidPublicKey"),
         ("certificate", imported("ssh-ed25519-cert-v01@openssh.com AAAA"), "InvalidPublicKey"),
         ("lightsaildefaultkeypair", imported(&key), "InvalidName"),
-        ("x", imported(&key), "InvalidName"),
-        (long.as_str(), imported(&key), "InvalidName"),
     ] {
         bed.create::<LightsailKeyPair>(name, &spec).await;
         let (_, message) = bed.wait_stalled::<LightsailKeyPair>(name, reason).await;

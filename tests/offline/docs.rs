@@ -272,6 +272,22 @@ fn pages_name_this_version() {
     assert!(count >= 2, "{count} places");
 }
 
+/// Whatever creates the operator's namespace.
+#[test]
+fn the_operators_namespace_is_restricted() {
+    let label = "pod-security.kubernetes.io/enforce";
+    let namespace = "metadata:\n  name: lightsail-operator\n  labels:\n    ";
+    for (path, labels) in [
+        ("deploy/base/namespace.yaml", namespace),
+        ("deploy/flux/operator/namespace.yaml", namespace),
+        ("docs/gitops.md", "    managedNamespaceMetadata:\n      labels:\n        "),
+    ] {
+        let restricted = format!("{labels}{label}: restricted\n");
+        assert!(read(Path::new(path)).contains(&restricted), "{path}");
+    }
+    assert!(read(Path::new("docs/install.md")).contains(&format!("{label}=restricted\n")));
+}
+
 /// The code that a sentence names is there, below the project or the page's own folder.
 #[test]
 fn files_of_code_that_pages_name_are_there() {

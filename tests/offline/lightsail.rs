@@ -235,6 +235,38 @@ async fn a_list_is_walked_over_all_pages_and_shared() {
     assert_eq!(simulator.requests().len() - before, 8, "who asks for a list of now gets one");
 }
 
+/// The series begins with the first list that was read, and ends when the last object has gone.
+#[tokio::test]
+async fn a_list_that_fails_is_counted() {
+    let simulator = Simulator::start(Options::default()).await.unwrap();
+    let (lightsail, metrics) = (lightsail(&simulator).await, Metrics::default());
+    let inventory = Arc::new(Inventory::new("cluster", metrics.clone()));
+    let failures = || {
+        let text = metrics.encode();
+        let name = "lightsail_operator_inventory_failures_total{";
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.map(|line| line.rsplit(' ').next().unwrap().to_owned())
+    };
+    inventory.list_live(&lightsail).await.unwrap();
+    assert_eq!(failures().as_deref(), Some("0"));
+    simulator.add_fault(Fault::new(
+        "GetKeyPairs",
+        error("AccessDeniedException", None, "not authorized", 403),
+    ));
+    inventory.list_live(&lightsail).await.unwrap_err();
+    assert_eq!(failures().as_deref(), Some("1"));
+    assert!(metrics.encode().contains("inventory_age"));
+    let mut other = lightsail.scope().clone();
+    other.account = "210987654321".into();
+    inventory.forget_scope(&other);
+    assert_eq!(failures().as_deref(), Some("1"), "another account is forgotten");
+    inventory.forget_scope(lightsail.scope());
+    let left: Vec<String> = metrics.encode().lines().map(str::to_owned).collect();
+    let left: Vec<&String> =
+        left.iter().filter(|line| line.contains("_inventory_") && !line.starts_with('#')).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
 #[tokio::test]
 async fn a_pair_without_its_arn_spoils_no_list() {
     let simulator = Simulator::start(Options::default()).await.unwrap();

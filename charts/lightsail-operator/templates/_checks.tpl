@@ -16,6 +16,7 @@
 {{- fail "serviceMonitor.enabled needs service.enabled: set it to true" }}
 {{- end }}
 {{- include "lightsail-operator.checkScrapes" . }}
+{{- include "lightsail-operator.checkDisruptions" . }}
 {{- $egress := concat (.Values.networkPolicy.egress | default list)
   (.Values.networkPolicy.extraEgress | default list) }}
 {{- if and .Values.networkPolicy.enabled (not $egress) }}
@@ -26,6 +27,12 @@
 {{- if and $annotations (not .Values.serviceAccount.create) }}
 {{- fail (cat "serviceAccount.annotations need serviceAccount.create=true:"
   "annotate the ServiceAccount that you created, and leave them out") }}
+{{- end }}
+{{- if and .Values.rbac.create (not .Values.serviceAccount.create)
+  (not .Values.serviceAccount.name) }}
+{{- fail (cat "serviceAccount.create=false needs serviceAccount.name:"
+  "otherwise, every pod that runs as the ServiceAccount default gets the operator's permissions;"
+  "set it to the ServiceAccount that you created, or set rbac.create=false") }}
 {{- end }}
 {{- $role := "eks.amazonaws.com/role-arn" }}
 {{- if and .Values.aws.existingSecret (get $annotations $role) }}
@@ -50,6 +57,28 @@
 {{- if and (eq (toString .Values.dnsPolicy) "None") (not $dns.nameservers) }}
 {{- fail (cat "dnsPolicy None needs nameservers:"
   "write, for example, dnsConfig: {nameservers: [10.0.0.2]}") }}
+{{- end }}
+{{- end }}
+
+{{/* Budgets that never let a pod be evicted. Kubernetes rounds percentages up. */}}
+{{- define "lightsail-operator.checkDisruptions" -}}
+{{- $replicas := int .Values.replicas }}
+{{- with .Values.podDisruptionBudget }}
+{{- $sets := not (has .minAvailable (list "" nil)) }}
+{{- if and .enabled (not $sets) (regexMatch "^0+%?$" (toString .maxUnavailable)) }}
+{{- fail (cat (printf "podDisruptionBudget.maxUnavailable is %v," .maxUnavailable)
+  "which blocks the drain of a node: set it to 1 or more") }}
+{{- end }}
+{{- if and .enabled $sets (gt $replicas 0) }}
+{{- $number := toString .minAvailable | trimSuffix "%" | int }}
+{{- if kindIs "string" .minAvailable }}
+{{- $number = div (add (mul $number $replicas) 99) 100 }}
+{{- end }}
+{{- if ge (int $number) $replicas }}
+{{- fail (cat (printf "podDisruptionBudget.minAvailable is %v, and replicas is %d,"
+  .minAvailable $replicas) "which blocks the drain of a node: lower it, or leave it out") }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 

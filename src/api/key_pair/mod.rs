@@ -1,6 +1,5 @@
 //! The kind `LightsailKeyPair`.
 
-#![expect(clippy::duplicated_attributes, reason = "each printer column has a type of its own")]
 #![expect(unreachable_pub, reason = "derive(KubeSchema) copies the types into functions")]
 
 mod imported;
@@ -45,6 +44,16 @@ use super::schema::{self, are_tags};
     status = "LightsailKeyPairStatus",
     selectable = ".spec.accountRef.name",
     derive = "PartialEq",
+    // On the root, because only there can a rule read the name. As with LightsailAccounts, such
+    // rules must never become stricter: an object that breaks one can get no status, nor lose its
+    // finalizer.
+    validation = Rule::new("size(self.metadata.name) <= 100")
+        .message("the name of a LightsailKeyPair must have at most 100 characters, because it is \
+                  part of the owner tag; choose a shorter name"),
+    validation = Rule::new("self.spec.type == 'Default' || has(self.spec.keyPairName) || \
+                            size(self.metadata.name) >= 2")
+        .message("the name of a key pair in Lightsail must have at least 2 characters; choose a \
+                  longer name for the object, or set spec.keyPairName"),
     printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
     printcolumn(name = "Region", type_ = "string", json_path = ".spec.region"),
     printcolumn(name = "Key", type_ = "string", json_path = ".status.keyPairName"),

@@ -329,9 +329,18 @@ async fn what_fails_in_an_account_is_forgotten_with_its_last_object() {
     assert!(of_reads.iter().any(|line| line.contains("not authorized")), "{log}");
     let of_lists = of_reads.iter().filter(|line| line.contains("GetKeyPairs")).count();
     assert!(of_lists <= 1, "it is said once: {log}");
+    let counts = async |account: &str| {
+        let (_, metrics) = operator.get("/metrics").await.unwrap();
+        let of_account = format!("{{account=\"{account}\"");
+        let mut lines = metrics.lines().filter(|line| line.contains(&of_account));
+        lines.any(|line| line.starts_with("lightsail_operator_inventory_failures_total"))
+    };
+    assert!(counts(OF_A).await && counts(OF_B).await);
     teams.a.delete::<LightsailKeyPair>("fleet").await;
     teams.a.wait_gone::<LightsailKeyPair>("fleet").await;
     wait_for("the list that nobody reads is not named any more", async || !names().await).await;
+    wait_for("nor is it counted", async || !counts(OF_A).await).await;
+    assert!(counts(OF_B).await, "of which an object is left");
     teams.remove_accounts().await;
 }
 
