@@ -305,7 +305,9 @@ async fn context(
         call_timeout: config.aws_call_timeout,
         settle_time: config.settle_time,
         write_timeout: times.map_or(WRITE_TIMEOUT, |times| times.write_timeout()),
-        lease_duration: times.map_or(Duration::ZERO, |times| times.lease_duration),
+        // Without a Lease, the process before this one may still be stopping, as while a node is
+        // drained.
+        lease_duration: times.map_or(HANDOVER, |times| times.lease_duration),
         missing_key_grace: config.missing_key_grace,
         source_grace: config.source_grace,
         search_interval: config.search_interval,

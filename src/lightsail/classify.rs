@@ -14,14 +14,15 @@ use aws_sdk_lightsail::operation::RequestId;
 use serde_json::{Map, Value};
 
 use super::error::{Error, ErrorKind, is_code};
-use super::http::{AnsweredBy, Failure, UNREADABLE, has_request_id, unreadable_answer};
+use super::http::{AnsweredBy, Failure, TOO_MANY, UNREADABLE, has_request_id, unreadable_answer};
 use super::stable_text::{line, stable};
 
 /// An answer that did not come from the API.
 pub(super) fn unreadable(answer: &HttpResponse) -> Error {
     let host = answer.extension().map_or("AWS", |AnsweredBy(host)| host.as_str());
-    let message = unreadable_answer(host, answer.status().as_u16());
-    Error::new(ErrorKind::Transient, UNREADABLE, line(&message))
+    let status = answer.status().as_u16();
+    let code = if status == 429 { TOO_MANY } else { UNREADABLE };
+    Error::new(ErrorKind::Transient, code, line(&unreadable_answer(host, status)))
 }
 
 /// What an error answer says about itself.
@@ -391,6 +392,9 @@ mod tests {
         let status = aws_smithy_runtime_api::http::StatusCode::try_from(429).unwrap();
         let error = unreadable(&HttpResponse::new(status, "<html>".into()));
         assert!(!error.kind.proves_refusal() && !error.is_answer());
+        assert!(error.asks_for_fewer(), "but fewer are sent to it");
+        let status = aws_smithy_runtime_api::http::StatusCode::try_from(503).unwrap();
+        assert!(!unreadable(&HttpResponse::new(status, "<html>".into())).asks_for_fewer());
     }
 
     #[test]

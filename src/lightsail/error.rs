@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use super::http::{Cause, Failure};
+use super::http::{Cause, Failure, TOO_MANY};
 use super::stable_text::{line, stable};
 use crate::api::Operation;
 use crate::ids::{AccountId, Region};
@@ -248,6 +248,11 @@ impl Error {
         self.kind == ErrorKind::BadCredentials
             && (codes.contains(&self.code.as_str())
                 || words.iter().any(|words| self.message.contains(words)))
+    }
+
+    /// Whether there were too many requests for Lightsail, or for something on the way to it.
+    pub(super) fn asks_for_fewer(&self) -> bool {
+        self.kind == ErrorKind::Throttled || self.code == TOO_MANY
     }
 
     /// Whether a server that answers for several regions does not know the region that the request

@@ -16,7 +16,7 @@ use super::classify::request_id;
 use super::current_credentials::CurrentCredentials;
 use super::denied_reads::Denied;
 use super::error::{Error, ErrorKind};
-use super::http::UNREADABLE;
+use super::http::{TOO_MANY, UNREADABLE};
 use super::limiter::{Limiter, Token};
 use super::regions::Regions;
 use super::retry::{self, Policy};
@@ -48,7 +48,8 @@ where
     let body = error.raw_response().and_then(|answer| answer.body().bytes()).unwrap_or_default();
     let body = Zeroizing::new(String::from_utf8_lossy(body).into_owned());
     let has_key = operation == DOWNLOAD && (is_private(&body) || has_key(&body));
-    if has_key && told.code != UNREADABLE { told.without_key() } else { told }
+    let is_page = [UNREADABLE, TOO_MANY].contains(&told.code.as_str());
+    if has_key && !is_page { told.without_key() } else { told }
 }
 
 /// Sends the calls of one account and region.
@@ -160,7 +161,7 @@ impl Sender {
                 self.credentials.note_accepted(&self.scope.region);
                 self.regions.note_answer(&self.scope.region);
             }
-            if outcome.as_ref().is_err_and(|error| error.kind == ErrorKind::Throttled) {
+            if outcome.as_ref().is_err_and(Error::asks_for_fewer) {
                 self.limiter.refused(token);
                 self.metrics.throttled(&self.scope);
             } else {

@@ -107,6 +107,9 @@ impl Cause {
 /// The code of what cannot be an answer.
 pub(in crate::lightsail) const UNREADABLE: &str = "UnreadableAnswer";
 
+/// The code of what cannot be an answer either, but asks for fewer requests.
+pub(in crate::lightsail) const TOO_MANY: &str = "TooManyRequests";
+
 /// Its message.
 pub(in crate::lightsail) fn unreadable(host: &str, status: u16) -> String {
     format!("{host} returned HTTP {status} with a body that is not an API response")
