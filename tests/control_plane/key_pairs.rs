@@ -1,5 +1,7 @@
 //! Key pairs from their application to their deletion.
 
+use std::time::Duration;
+
 use http::Method;
 use kube::api::PostParams;
 use kube::{Api, ResourceExt};
@@ -61,6 +63,31 @@ async fn an_imported_pair_is_applied_edited_and_deleted() {
     let counts =
         ["ImportKeyPair", "TagResource", "DeleteKeyPair"].map(|operation| bed.calls(operation));
     assert_eq!(counts, [1, 1, 1]);
+}
+
+/// As `kubectl replace --force` does it. Meanwhile Lightsail shows the pair from before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i13_an_object_that_is_created_again_records_its_own_pair() {
+    let bed = Bed::new("replaced").await;
+    let _operator = bed.start().await;
+    bed.region.set_switches(|switches| switches.key_pair_lag = Duration::from_secs(2));
+    let (first, second) = (public_key("ed25519"), public_key("ed25519"));
+    bed.create::<LightsailKeyPair>("fleet", &imported(&first)).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    let mut earlier = vec![bed.region.find_key_pair("fleet").unwrap().arn];
+    for key in [&first, &second] {
+        bed.delete::<LightsailKeyPair>("fleet").await;
+        bed.wait_gone::<LightsailKeyPair>("fleet").await;
+        bed.create::<LightsailKeyPair>("fleet", &imported(key)).await;
+        let object: LightsailKeyPair = bed.wait_ready("fleet", "Imported").await;
+        let there = bed.region.find_key_pair("fleet").unwrap();
+        assert_eq!(there.public_key, key.trim());
+        assert!(!earlier.contains(&there.arn), "it was imported again");
+        assert_eq!(object.status.unwrap().arn.as_ref(), Some(&there.arn));
+        earlier.push(there.arn);
+    }
+    assert_eq!(["ImportKeyPair", "DeleteKeyPair"].map(|it| bed.calls(it)), [3, 2]);
+    assert_eq!(bed.calls("UntagResource"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -59,6 +59,22 @@ def imports(world: World) -> None:
     expect("the region", other, "eu-west-1")
 
 
+def lag(world: World) -> None:
+    """GetKeyPair shows what was there before a change, and lists show what is there."""
+    get, key = world.lightsail.get_key_pair, keys.ed25519()
+    world.lightsail.import_key_pair(keyPairName="early", publicKeyBase64=key)
+    world.switch(keyPairLag=3600)
+    world.lightsail.import_key_pair(keyPairName="late", publicKeyBase64=key)
+    deleted = get(keyPairName="early")["keyPair"]
+    world.lightsail.delete_key_pair(keyPairName="early")
+    expect("what is listed", world.names(), ["late"])
+    expect("it is shown", get(keyPairName="early")["keyPair"], deleted)
+    missing(get, keyPairName="late")
+    world.switch(keyPairLag=0)
+    missing(get, keyPairName="early")
+    expect("it is shown", get(keyPairName="late")["keyPair"]["name"], "late")
+
+
 def refused_keys(world: World) -> None:
     rsa, ed25519 = keys.rsa(), keys.ed25519()
     private = (keys.DIRECTORY / "ed25519").read_text()
@@ -259,4 +275,4 @@ def deletion(world: World) -> None:
     expect("gone", world.names(), [])
 
 
-PARTS = (imports, refused_keys, other_keys, names, pages, created, deletion)
+PARTS = (imports, lag, refused_keys, other_keys, names, pages, created, deletion)

@@ -15,7 +15,7 @@ use super::input::Input;
 use super::key_material::{self, PrivateKey};
 use super::ledger::Course;
 use super::pages::Page;
-use super::resource::{DEFAULT_KEY_PAIR, KeyPair, KeyPairChange, StoredPair};
+use super::resource::{DEFAULT_KEY_PAIR, FormerPair, KeyPair, KeyPairChange, StoredPair};
 use super::state::Site;
 use super::switches::{ImportOperationType, MismatchError, OperationStatus, Switches};
 use super::tags::{self, Tags};
@@ -89,10 +89,23 @@ pub(super) fn create(site: &mut Site<'_>, input: &Input) -> Result<Value> {
 /// `GetKeyPair`.
 pub(super) fn get(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     let name = input.resource_name("keyPairName", &site.switches)?;
-    let stored = site.region.key_pairs.get(name);
-    let visible = stored.filter(|_| name != DEFAULT_KEY_PAIR || site.switches.default_pair_by_name);
-    let stored = visible.ok_or_else(|| ApiError::does_not_exist(KEY_PAIR, name))?;
-    Ok(json!({"keyPair": stored.pair.to_json(&site.switches)}))
+    let (now, lag) = (site.now, site.switches.key_pair_lag);
+    let mut former = site.region.former_pairs.iter();
+    let former = former.find(|former| former.name == name && former.until + lag > now);
+    let stored = || site.region.key_pairs.get(name).map(|stored| &stored.pair);
+    let pair = former.map_or_else(stored, |former| former.pair.as_ref());
+    let visible = pair.filter(|_| name != DEFAULT_KEY_PAIR || site.switches.default_pair_by_name);
+    let pair = visible.ok_or_else(|| ApiError::does_not_exist(KEY_PAIR, name))?;
+    Ok(json!({"keyPair": pair.to_json(&site.switches)}))
+}
+
+/// What the name stands for is about to change.
+fn note_former(site: &mut Site<'_>, name: &str) {
+    if !site.switches.key_pair_lag.is_zero() {
+        let pair = site.region.key_pairs.get(name).map(|stored| stored.pair.clone());
+        let former = FormerPair { name: name.to_owned(), pair, until: site.now };
+        site.region.former_pairs.push(former);
+    }
 }
 
 /// `GetKeyPairs`: the default pair only on request.
@@ -117,9 +130,11 @@ pub(super) fn delete(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     let stored =
         site.region.key_pairs.get(name).ok_or_else(|| ApiError::does_not_exist(KEY_PAIR, name))?;
     check_expected(&stored.pair, expected, &site.switches)?;
-    if !site.fails()
-        && let Some(stored) = site.region.key_pairs.remove(name)
-    {
+    let fails = site.fails();
+    if !fails {
+        note_former(site, name);
+    }
+    if !fails && let Some(stored) = site.region.key_pairs.remove(name) {
         site.region.changes.push(KeyPairChange::Deleted(stored.pair));
     }
     let operation = site.record("DeleteKeyPair", KEY_PAIR, name);
@@ -203,6 +218,7 @@ fn insert(
         fingerprint,
         public_key: public_key.to_owned(),
     };
+    note_former(site, name);
     site.region.key_pairs.insert(name.to_owned(), StoredPair { pair: pair.clone(), private_key });
     pair
 }

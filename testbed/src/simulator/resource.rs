@@ -37,6 +37,15 @@ pub struct KeyPair {
     pub public_key: String,
 }
 
+/// What the name of a key pair stood for, until a change.
+#[derive(Debug)]
+pub(super) struct FormerPair {
+    pub(super) name: String,
+    /// `None` if nothing had the name.
+    pub(super) pair: Option<KeyPair>,
+    pub(super) until: SystemTime,
+}
+
 impl KeyPair {
     pub(super) fn to_json(&self, switches: &Switches) -> Value {
         let mut pair =

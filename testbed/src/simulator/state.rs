@@ -13,7 +13,7 @@ use super::identity::{Identities, Scope, uuid};
 use super::key_material::{self, NewKeyPair};
 use super::ledger::{Course, Ledger, Operation};
 use super::limits::Bucket;
-use super::resource::{DEFAULT_KEY_PAIR, Instance, KeyPairChange, StoredPair};
+use super::resource::{DEFAULT_KEY_PAIR, FormerPair, Instance, KeyPairChange, StoredPair};
 use super::sts::Desk;
 use super::switches::{OperationStatus, Switches};
 use super::tags::Tags;
@@ -24,6 +24,8 @@ pub(super) struct RegionState {
     pub(super) key_pairs: BTreeMap<String, StoredPair>,
     /// What requests have imported or deleted, the oldest first.
     pub(super) changes: Vec<KeyPairChange>,
+    /// What key pairs were before each change, the oldest first, while `keyPairLag` is set.
+    pub(super) former_pairs: Vec<FormerPair>,
     pub(super) instances: BTreeMap<String, Instance>,
     pub(super) operations: Ledger,
     pub(super) switches: Option<Switches>,

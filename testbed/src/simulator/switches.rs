@@ -96,6 +96,10 @@ pub struct Switches {
     /// How operations on key pairs and tags end. With `Failed` they have no effect, but for
     /// `CreateKeyPair`, which never fails this way, as it has answered the key.
     pub key_pair_operation_status: OperationStatus,
+    /// How long after a key pair was imported, created or deleted `GetKeyPair` shows the name as it
+    /// was before. Lists show the change immediately. Not documented.
+    #[serde(with = "seconds")]
+    pub key_pair_lag: Duration,
     /// What the operation of `ImportKeyPair` calls its type. The API model's enumeration has no
     /// word for it.
     pub import_operation_type: ImportOperationType,
@@ -186,6 +190,7 @@ impl Default for Switches {
             operation_status: OperationStatus::Succeeded,
             key_pair_operation_polls: 0,
             key_pair_operation_status: OperationStatus::Succeeded,
+            key_pair_lag: Duration::ZERO,
             import_operation_type: ImportOperationType::ImportKeyPair,
             reset_operations: 1,
             operation_list_lag: Duration::ZERO,
