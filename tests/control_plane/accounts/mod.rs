@@ -1,10 +1,12 @@
 //! `LightsailAccount`s: whose credentials are used for whom, and what happens when that changes.
 
+use http::Method;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair};
 use serde_json::{Value, json};
+use testbed::api_proxy::{ApiProxy, Matcher};
 use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect, NewInstance};
 
@@ -467,6 +469,33 @@ async fn namespaces_are_selected_by_the_labels_that_they_have_now() {
     teams.a.wait_stalled::<LightsailKeyPair>("fleet", "AccountNotFound").await;
     assert_eq!(teams.requests().len(), calls, "a label that is gone is noticed before a call");
     assert!(teams.region(OF_A).find_key_pair("fleet").is_some());
+    teams.remove_accounts().await;
+}
+
+/// As if its owner edited it again and again: no write of its status succeeds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i14_who_cannot_show_that_it_is_refused_holds_no_name() {
+    let teams = Teams::new("edited").await;
+    let proxy = ApiProxy::start(&teams.a.cluster).await.unwrap();
+    let _operator = Operator::start(teams.options_by(Some(&proxy.url())).await).await.unwrap();
+    let selector = json!({ "from": "Selector", "selector": { "matchLabels": { "team": "b" } } });
+    let spec = Teams::spec(
+        OF_A,
+        "",
+        &[("/allowedNamespaces", selector), ("/allowed/keyPairNames", json!(["*"]))],
+    );
+    let name = teams.create_account("by-labels", &spec).await;
+    teams.wait_account(&name, "Identified").await;
+    let namespaces: Api<Namespace> = Api::all(teams.a.cluster.client());
+    let labels = Patch::Merge(json!({ "metadata": { "labels": { "team": "b" } } }));
+    namespaces.patch(&teams.b.namespace, &PatchParams::default(), &labels).await.unwrap();
+
+    let status = format!("/namespaces/{}/lightsailkeypairs/fleet/status", teams.a.namespace);
+    let conflicts = proxy.fail(Matcher::new(Method::PATCH, status), usize::MAX, 409);
+    teams.a.create::<LightsailKeyPair>("fleet", &pair(&name, "shared")).await;
+    wait_for("its refusal is to be written", async || conflicts.count() > 0).await;
+    teams.b.create::<LightsailKeyPair>("fleet", &pair(&name, "shared")).await;
+    teams.b.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
     teams.remove_accounts().await;
 }
 
