@@ -195,7 +195,9 @@ impl<'a> Run<'a> {
                 let found = secret::find(api_server, self.owner(), &name).await?;
                 self.observed.former_secret = found.into();
             }
-            Step::ReadOperation { id } => self.read_operation(&id).await,
+            Step::ReadOperation { id, is_waited_for } => {
+                self.read_operation(&id, is_waited_for).await?;
+            }
             Step::FindWindowsInstances => self.find_windows_instances().await?,
             Step::ReadNamespace => {
                 let read = objects::read_namespace(api_server, &self.at.namespace).await?;

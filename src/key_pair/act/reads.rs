@@ -67,11 +67,16 @@ impl Run<'_> {
         Ok(())
     }
 
-    pub(super) async fn read_operation(&mut self, id: &str) {
+    pub(super) async fn read_operation(
+        &mut self,
+        id: &str,
+        is_waited_for: bool,
+    ) -> Result<(), Error> {
         let answer = self.lightsail().find_operation(id).await;
-        self.observed.operation = plan::looked_up(&self.desired, answer);
+        self.observed.operation = plan::looked_up(&self.desired, is_waited_for, answer)?;
         let has_failed = self.observed.operation.found().is_some_and(Operation::failed);
         self.memory.edit(&self.desired.uid, |known| known.has_failed |= has_failed);
+        Ok(())
     }
 
     pub(super) async fn find_windows_instances(&mut self) -> Result<(), Error> {

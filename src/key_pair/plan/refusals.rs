@@ -10,7 +10,7 @@ use crate::engine::action::Next;
 use crate::engine::{Lookup, Verdict, next_poll};
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
-use crate::lightsail;
+use crate::lightsail::{self, ErrorKind};
 
 /// How soon to read again what was started a moment ago.
 pub(super) const SOON: Duration = Duration::from_secs(2);
@@ -190,7 +190,10 @@ pub(super) fn late_operation(
     under_way: &Message<'_>,
 ) -> Option<Step> {
     let found = match &observed.operation {
-        Lookup::Unread => return Some(Step::ReadOperation { id: operation.id.clone()? }),
+        Lookup::Unread => {
+            let is_waited_for = operation.created().is_some_and(|began| is_late(observed, began));
+            return Some(Step::ReadOperation { id: operation.id.clone()?, is_waited_for });
+        }
         Lookup::Absent => return None,
         Lookup::Found(found) => found,
     };
@@ -202,15 +205,24 @@ pub(super) fn late_operation(
     })
 }
 
-/// What the lookup of an operation tells. One that cannot be read is as good as one that Lightsail
-/// does not know any more: a policy need not allow it. So is one of another resource.
-#[must_use]
+/// What the lookup of an operation tells. One that may not be read is as good as one that Lightsail
+/// does not know any more: a policy need not allow it. So is one of another resource, and one that
+/// nobody waits for any more, whatever fails. Any other failure tells nothing: the operation may
+/// still be under way, and what it does must not be begun a second time.
+///
+/// # Errors
+/// If the operation may be under way, and could not be read.
 pub fn looked_up(
     desired: &Desired,
+    is_waited_for: bool,
     outcome: lightsail::Result<Option<Operation>>,
-) -> Lookup<Operation> {
-    let found = outcome.unwrap_or_default();
-    Lookup::from(found.filter(|operation| operation.may_be_of(desired.name.as_str())))
+) -> lightsail::Result<Lookup<Operation>> {
+    let found = match outcome {
+        Err(error) if is_waited_for && error.kind != ErrorKind::Denied => return Err(error),
+        Err(_) => None,
+        Ok(found) => found,
+    };
+    Ok(Lookup::from(found.filter(|operation| operation.may_be_of(desired.name.as_str()))))
 }
 
 /// What comes of an operation that was late, and has failed.
