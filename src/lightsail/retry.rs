@@ -58,7 +58,7 @@ impl Policy {
     pub(super) fn may_be_sent_after(self, waited: Duration, call_timeout: Duration) -> bool {
         match self {
             Self::Read | Self::ReadAfterRead | Self::Change => true,
-            Self::ChangeAfterRead | Self::Once => waited <= self.patience(call_timeout) * 2,
+            Self::ChangeAfterRead | Self::Once => waited <= self.patience(call_timeout),
         }
     }
 }
@@ -151,9 +151,9 @@ mod tests {
     fn i7_a_process_that_slept_before_a_call_does_not_make_it() {
         let (second, timeout) = (Duration::from_secs(1), Duration::from_secs(20));
         for (policy, waited, expected) in [
-            (Policy::ChangeAfterRead, second * 6, true),
-            (Policy::ChangeAfterRead, second * 11, false),
-            (Policy::Once, second * 11, false),
+            (Policy::ChangeAfterRead, second * 5, true),
+            (Policy::ChangeAfterRead, second * 6, false),
+            (Policy::Once, second * 6, false),
             (Policy::Change, second * 600, true),
             (Policy::Read, second * 600, true),
         ] {

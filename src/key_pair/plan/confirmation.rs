@@ -10,6 +10,7 @@ use std::time::Duration;
 use k8s_openapi::jiff::SignedDuration;
 
 use super::ownership::all_tags;
+use super::reads::planned_within;
 use super::step::Step;
 use crate::key_pair::crowd::{Crowd, RECENT};
 use crate::key_pair::message::Message;
@@ -17,9 +18,9 @@ use crate::key_pair::world::{Desired, Observed};
 use crate::lightsail::Imported;
 
 /// The tags of a pair that was imported are set by its name alone if that is the very next call,
-/// within this time of the answer: nobody else can do much in between. Later the pair is read
-/// first, and tagged by its ARN.
-const NAME_HOLDS: SignedDuration = SignedDuration::from_secs(10);
+/// sent within ten seconds of the answer: nobody else can do much in between. Later the pair is
+/// read first, and tagged by its ARN.
+const NAMED_WITHIN: SignedDuration = planned_within(Duration::from_secs(10));
 
 /// An object whose namespace creates no more than this many at the same time reads its own pair,
 /// whatever other namespaces do.
@@ -111,8 +112,7 @@ pub(super) fn next_read(desired: &Desired, observed: &Observed) -> Step {
     if let Some(step) = tag_by_name(desired, observed) {
         return step;
     }
-    // Somebody who asks for a reconciliation now does not wait for others.
-    if observed.crowd.is_named && !observed.asked {
+    if observed.crowd.is_named && !observed.reads_live() {
         return match confirmation(&observed.crowd) {
             Confirmation::Own => Step::ReadPair { live: true },
             Confirmation::Shared => Step::ReadPair { live: false },
@@ -120,7 +120,7 @@ pub(super) fn next_read(desired: &Desired, observed: &Observed) -> Step {
         };
     }
     // What a list said before an import counts no more.
-    let live = observed.asked || observed.done.import.is_some();
+    let live = observed.reads_live() || observed.done.import.is_some();
     Step::ReadPair { live }
 }
 
@@ -129,7 +129,7 @@ pub(super) fn next_read(desired: &Desired, observed: &Observed) -> Step {
 fn tag_by_name(desired: &Desired, observed: &Observed) -> Option<Step> {
     let Some(Imported::Accepted(operation)) = &observed.done.import else { return None };
     let answered = observed.done.import_answered?;
-    let is_just_now = observed.now.duration_since(answered) <= NAME_HOLDS;
+    let is_just_now = observed.now.duration_since(answered) <= NAMED_WITHIN;
     let is_to_be_tagged = !operation.failed() && !observed.done.tagged_by_name && is_just_now;
     is_to_be_tagged.then(|| Step::TagByName { tags: all_tags(desired) })
 }

@@ -14,10 +14,16 @@ use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
 use crate::lightsail::{self, CHANGE_AFTER_READ_WAITS, ErrorKind};
 
-/// A live read justifies what follows it immediately: reading a Secret, a download, not a nap.
-const READ_HOLDS: SignedDuration = SignedDuration::from_secs(10);
-// A deletion that is sent at last must still be justified by the read before it.
-const _: () = assert!(READ_HOLDS.as_secs().cast_unsigned() > CHANGE_AFTER_READ_WAITS.as_secs());
+/// A live read justifies what is sent within ten seconds of it: reading a Secret may come in
+/// between, or a download, but not a nap.
+const READ_WITHIN: SignedDuration = planned_within(Duration::from_secs(10));
+
+/// How long after a read, or an answer, a call is planned that is sent within this time of it: it
+/// may wait to be sent.
+pub(super) const fn planned_within(holds: Duration) -> SignedDuration {
+    let left = holds.as_secs() - CHANGE_AFTER_READ_WAITS.as_secs();
+    SignedDuration::from_secs(left.cast_signed())
+}
 
 /// How old the shared list may be for an object that changed. Lists of a moment ago serve a crowd
 /// of new objects together.
@@ -187,5 +193,5 @@ fn read_again(desired: &Desired, observed: &Observed) -> Step {
 /// the read and the step (a machine that was suspended, an old leader) would destroy what it has
 /// never seen.
 fn is_outdated(observed: &Observed) -> bool {
-    observed.pair.as_ref().is_some_and(|read| observed.now.duration_since(read.at) > READ_HOLDS)
+    observed.pair.as_ref().is_some_and(|read| observed.now.duration_since(read.at) > READ_WITHIN)
 }

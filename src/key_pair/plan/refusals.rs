@@ -10,7 +10,7 @@ use crate::engine::action::Next;
 use crate::engine::{Lookup, Verdict, next_poll};
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
-use crate::lightsail;
+use crate::lightsail::{self, ErrorKind};
 
 /// How soon to read again what was started a moment ago.
 pub(super) const SOON: Duration = Duration::from_secs(2);
@@ -65,7 +65,9 @@ pub(super) fn yield_to_rival(desired: &Desired, observed: &Observed) -> Step {
         DesiredPair::Default { .. } => Message::DefaultClaimedByOther { region },
         DesiredPair::Imported { .. } | DesiredPair::Generated { .. } => match desired.goal {
             Goal::Absent => Message::PairOfOther { name, region },
-            _ => Message::ClaimedByOther { name, region },
+            Goal::Present | Goal::ObjectDeleted | Goal::ObjectVanished => {
+                Message::ClaimedByOther { name, region }
+            }
         },
     };
     message.stalled(Next::After(pause))
@@ -164,20 +166,21 @@ pub(super) fn still_failed(observed: &Observed, pause: Duration) -> Option<Step>
 pub(super) fn was_deleted_lately(observed: &Observed) -> bool {
     let answered = observed.done.delete.as_ref().and_then(Operation::created);
     let began = answered.or(observed.recorded.deleted_at);
-    began.is_some_and(|began| is_late(observed, began))
+    began.is_some_and(|began| began_lately(observed, began))
 }
 
 /// Whether this object imported a pair so lately that Lightsail may not show it yet, although the
 /// settle time is over.
 pub(super) fn was_imported_lately(observed: &Observed) -> bool {
-    observed.recorded.imported_at.is_some_and(|began| is_late(observed, began))
+    observed.recorded.imported_at.is_some_and(|began| began_lately(observed, began))
 }
 
-fn is_late(observed: &Observed, began: Timestamp) -> bool {
-    may_be_late(time_since(observed, began))
+/// Whether what Lightsail began then may not be over yet.
+fn began_lately(observed: &Observed, began: Timestamp) -> bool {
+    may_be_under_way(time_since(observed, began))
 }
 
-fn may_be_late(waited: SignedDuration) -> bool {
+fn may_be_under_way(waited: SignedDuration) -> bool {
     (-ONE_SECOND..STUCK).contains(&waited)
 }
 
@@ -190,27 +193,40 @@ pub(super) fn late_operation(
     under_way: &Message<'_>,
 ) -> Option<Step> {
     let found = match &observed.operation {
-        Lookup::Unread => return Some(Step::ReadOperation { id: operation.id.clone()? }),
+        Lookup::Unread => {
+            let is_waited_for =
+                operation.created().is_some_and(|began| began_lately(observed, began));
+            return Some(Step::ReadOperation { id: operation.id.clone()?, is_waited_for });
+        }
         Lookup::Absent => return None,
         Lookup::Found(found) => found,
     };
     let waited = time_since(observed, found.created().or_else(|| operation.created())?);
-    let is_likely = found.is_under_way() && may_be_late(waited);
+    let is_likely = found.is_under_way() && may_be_under_way(waited);
     is_likely.then(|| {
         let pause = next_poll(Duration::try_from(waited).unwrap_or_default(), ASK_AGAIN);
         await_outcome(observed, under_way, pause)
     })
 }
 
-/// What the lookup of an operation tells. One that cannot be read is as good as one that Lightsail
-/// does not know any more: a policy need not allow it. So is one of another resource.
-#[must_use]
+/// What the lookup of an operation tells. One that may not be read is as good as one that Lightsail
+/// does not know any more: a policy need not allow it. So is one of another resource, and one that
+/// nobody waits for any more, whatever fails. Any other failure tells nothing: the operation may
+/// still be under way, and what it does must not be begun a second time.
+///
+/// # Errors
+/// If the operation may be under way, and could not be read.
 pub fn looked_up(
     desired: &Desired,
+    is_waited_for: bool,
     outcome: lightsail::Result<Option<Operation>>,
-) -> Lookup<Operation> {
-    let found = outcome.unwrap_or_default();
-    Lookup::from(found.filter(|operation| operation.may_be_of(desired.name.as_str())))
+) -> lightsail::Result<Lookup<Operation>> {
+    let found = match outcome {
+        Err(error) if is_waited_for && error.kind != ErrorKind::Denied => return Err(error),
+        Err(_) => None,
+        Ok(found) => found,
+    };
+    Ok(Lookup::from(found.filter(|operation| operation.may_be_of(desired.name.as_str()))))
 }
 
 /// What comes of an operation that was late, and has failed.

@@ -86,10 +86,12 @@ pub enum Step {
         /// The name of the copy.
         name: String,
     },
-    /// Look up the operation on record that should be over by now, once; it may fail.
+    /// Look up the operation on record that should be over by now, once.
     ReadOperation {
         /// Its id.
         id: String,
+        /// Whether it may still be under way. Otherwise the lookup may fail.
+        is_waited_for: bool,
     },
     /// Write the key into the Secret: into the one that was found, or into a new one.
     WriteSecret {

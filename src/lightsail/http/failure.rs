@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::{StatusCode, Uri};
 use k8s_openapi::jiff::Timestamp;
 
+use crate::lightsail::error::TIMEOUT;
 use crate::lightsail::stable_text::stable;
 
 /// The name of a host has no address.
@@ -72,7 +73,7 @@ impl Cause {
             Self::ProxyAnswered(_) => "ProxyRefused",
             Self::UntrustedIssuer(_) => "UntrustedCertificate",
             Self::Tls(_) => "TLSFailed",
-            Self::Timeout(_) => "Timeout",
+            Self::Timeout(_) => TIMEOUT,
             Self::Closed { .. } => "ConnectionClosed",
             Self::Lost(_) => "ConnectionLost",
             Self::Answered(_) => "ServiceError",

@@ -177,7 +177,42 @@ fn an_operation_of_another_resource_is_as_good_as_none() {
     };
     let desired = desired();
     for (resource, expected) in [(None, true), (Some("FLEET"), true), (Some("other"), false)] {
-        let found = looked_up(&desired, answer(resource));
+        let found = looked_up(&desired, true, answer(resource)).unwrap();
         assert_eq!(found.found().is_some(), expected, "{resource:?}");
+    }
+}
+
+/// Otherwise a deletion would be sent a second time, and one of the two could delete what has the
+/// name by then.
+#[test]
+fn nothing_is_concluded_from_a_lookup_that_failed_while_the_operation_may_be_under_way() {
+    let desired = desired();
+    for (name, kind, is_waited_for, expected) in [
+        ("no policy needs to allow it", ErrorKind::Denied, true, Ok(())),
+        ("it is throttled", ErrorKind::Throttled, true, Err(ErrorKind::Throttled)),
+        ("there is no answer", ErrorKind::Transient, true, Err(ErrorKind::Transient)),
+        ("a session is over", ErrorKind::BadCredentials, true, Err(ErrorKind::BadCredentials)),
+        ("nobody waits for it any more", ErrorKind::Throttled, false, Ok(())),
+    ] {
+        let found = looked_up(&desired, is_waited_for, Err(error(kind)));
+        let found = found.map(|found| assert!(matches!(found, Lookup::Absent), "{name}"));
+        assert_eq!(found.map_err(|error| error.kind), expected, "{name}");
+    }
+    for (began, expected) in [
+        ("2026-11-24T11:59:00Z", true),
+        ("2026-11-24T11:50:01Z", true),
+        ("2026-11-24T11:50:00Z", false),
+        // Clocks differ too much to tell.
+        ("2026-11-24T12:01:00Z", false),
+    ] {
+        let (mut desired, mut observed) = (super::desired(), observed());
+        unchanged(&mut observed);
+        desired.goal = Goal::ObjectDeleted;
+        let deletion = operation("a", "DeleteKeyPair", "Started");
+        observed.recorded.deletion =
+            Some(Operation { created_at: Some(began.to_owned()), ..deletion });
+        let step = plan(&desired, &observed);
+        let Step::ReadOperation { is_waited_for, .. } = step else { panic!("{began}: {step:?}") };
+        assert_eq!(is_waited_for, expected, "{began}");
     }
 }
