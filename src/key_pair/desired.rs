@@ -154,11 +154,6 @@ mod tests {
             assert_eq!(interval(text), Duration::from_mins(minutes), "{text}");
         }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn an_object_of_an_older_schema_may_have_any_name() {
