@@ -14,12 +14,12 @@ use super::step::Step;
 use crate::key_pair::crowd::{Crowd, RECENT};
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, Observed};
-use crate::lightsail::Imported;
+use crate::lightsail::{Imported, planned_within};
 
 /// The tags of a pair that was imported are set by its name alone if that is the very next call,
-/// within this time of the answer: nobody else can do much in between. Later the pair is read
-/// first, and tagged by its ARN.
-const NAME_HOLDS: SignedDuration = SignedDuration::from_secs(10);
+/// sent within ten seconds of the answer: nobody else can do much in between. Later the pair is
+/// read first, and tagged by its ARN.
+const NAMED_WITHIN: SignedDuration = planned_within(Duration::from_secs(10));
 
 /// An object whose namespace creates no more than this many at the same time reads its own pair,
 /// whatever other namespaces do.
@@ -129,7 +129,7 @@ pub(super) fn next_read(desired: &Desired, observed: &Observed) -> Step {
 fn tag_by_name(desired: &Desired, observed: &Observed) -> Option<Step> {
     let Some(Imported::Accepted(operation)) = &observed.done.import else { return None };
     let answered = observed.done.import_answered?;
-    let is_just_now = observed.now.duration_since(answered) <= NAME_HOLDS;
+    let is_just_now = observed.now.duration_since(answered) <= NAMED_WITHIN;
     let is_to_be_tagged = !operation.failed() && !observed.done.tagged_by_name && is_just_now;
     is_to_be_tagged.then(|| Step::TagByName { tags: all_tags(desired) })
 }

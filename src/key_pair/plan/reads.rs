@@ -12,12 +12,11 @@ use crate::api::{Operation, Reason};
 use crate::engine::State;
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
-use crate::lightsail::{self, CHANGE_AFTER_READ_WAITS, ErrorKind};
+use crate::lightsail::{self, ErrorKind, planned_within};
 
-/// A live read justifies what follows it immediately: reading a Secret, a download, not a nap.
-const READ_HOLDS: SignedDuration = SignedDuration::from_secs(10);
-// A deletion that is sent at last must still be justified by the read before it.
-const _: () = assert!(READ_HOLDS.as_secs().cast_unsigned() > CHANGE_AFTER_READ_WAITS.as_secs());
+/// A live read justifies what is sent within ten seconds of it: reading a Secret may come in
+/// between, or a download, but not a nap.
+const READ_WITHIN: SignedDuration = planned_within(Duration::from_secs(10));
 
 /// How old the shared list may be for an object that changed. Lists of a moment ago serve a crowd
 /// of new objects together.
@@ -187,5 +186,5 @@ fn read_again(desired: &Desired, observed: &Observed) -> Step {
 /// the read and the step (a machine that was suspended, an old leader) would destroy what it has
 /// never seen.
 fn is_outdated(observed: &Observed) -> bool {
-    observed.pair.as_ref().is_some_and(|read| observed.now.duration_since(read.at) > READ_HOLDS)
+    observed.pair.as_ref().is_some_and(|read| observed.now.duration_since(read.at) > READ_WITHIN)
 }

@@ -84,7 +84,7 @@ fn an_own_pair_that_changes() {
         ("I7: not on a live read before a nap: another owner may have tagged it", |d, o| {
             d.tags = tags(&[("team", "a")]);
             o.recorded.managed_tag_keys = vec!["team".to_owned()];
-            o.now = time("2026-11-24T12:00:11Z");
+            o.now = time("2026-11-24T12:00:06Z");
         }, "Read pair live"),
         ("a tag with another value is set", |d, o| {
             d.tags = tags(&[("team", "a")]);

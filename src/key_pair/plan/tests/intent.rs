@@ -383,8 +383,8 @@ fn imported_just_now() -> (Desired, Observed) {
 fn a_pair_is_tagged_by_its_name_only_as_the_very_next_call() {
     check(imported_just_now, &[
         ("just now", |_, _| {}, "TagByName"),
-        ("not long ago", |_, o| o.now = time("2026-11-24T12:00:10Z"), "TagByName"),
-        ("too long ago: it is read first", |_, o| o.now = time("2026-11-24T12:00:11Z"),
+        ("not long ago", |_, o| o.now = time("2026-11-24T12:00:05Z"), "TagByName"),
+        ("too long ago: it is read first", |_, o| o.now = time("2026-11-24T12:00:06Z"),
          "Read pair live"),
         ("once", |_, o| o.done.tagged_by_name = true, "Read pair live"),
         ("not what failed", |_, o| {

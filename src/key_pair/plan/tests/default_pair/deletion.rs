@@ -136,7 +136,7 @@ fn a_default_pair_that_should_go() {
         }, "Delete with fingerprint"),
         ("I7: a list of all would take as long again", |d, o, key| {
             may_go(d, o, key);
-            o.now = time("2026-11-24T12:00:11Z");
+            o.now = time("2026-11-24T12:00:06Z");
         }, "ReadDefaultPair"),
         ("I5: a pair that was replaced during the download stays", |d, o, key| {
             may_go(d, o, key);
