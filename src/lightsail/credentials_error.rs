@@ -11,10 +11,12 @@ use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 
 use super::classify::{find_source, service_error, unreadable};
-use super::error::{Error, ErrorKind};
+use super::error::{Error, ErrorKind, WRONG_ACCOUNT};
 use super::http::Failure;
 use super::stable_text::{line, stable};
 use crate::ids::AccountId;
+
+const REFUSED_CREDENTIALS: &str = "RefusedCredentials";
 
 impl Error {
     /// `source`, which is part of a sentence, did not provide credentials.
@@ -117,14 +119,19 @@ impl Error {
             "the credentials are for the account {found}, but spec.accountID is {expected}; \
              correct the credentials or the roles, or create a LightsailAccount for {found}"
         );
-        Self::new(ErrorKind::BadCredentials, "WrongAccount", message)
+        Self::new(ErrorKind::BadCredentials, WRONG_ACCOUNT, message)
     }
 
     /// AWS no longer accepts the credentials, and there are no others.
     pub(super) fn refused_credentials() -> Self {
         let message = "AWS refuses the credentials, and their source has no others; check whether \
                        they were deleted or replaced, and whether the clock is right";
-        Self::new(ErrorKind::BadCredentials, "RefusedCredentials", message)
+        Self::new(ErrorKind::BadCredentials, REFUSED_CREDENTIALS, message)
+    }
+
+    /// Whether it is that.
+    pub(super) fn is_of_refused_credentials(&self) -> bool {
+        self.code == REFUSED_CREDENTIALS
     }
 }
 

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use super::http::{Cause, Failure};
+use super::http::{Cause, Failure, TIMEOUT};
 use super::stable_text::{line, stable};
 use crate::api::Operation;
 use crate::ids::{AccountId, Region};
@@ -112,6 +112,7 @@ impl StdError for Error {}
 pub(super) const LONGEST_CODE: usize = 64;
 
 const ENDLESS_LIST: &str = "EndlessList";
+pub(super) const WRONG_ACCOUNT: &str = "WrongAccount";
 
 /// Whether a text of an answer can be a code.
 pub(super) fn is_code(text: &str) -> bool {
@@ -212,7 +213,14 @@ impl Error {
     /// No answer in time.
     #[must_use]
     pub fn timeout() -> Self {
-        Self::new(ErrorKind::Transient, "Timeout", "no response in time")
+        Self::new(ErrorKind::Transient, TIMEOUT, "no response in time")
+    }
+
+    /// Whether it is that, in whichever words: whoever waits for the answer may be the operator,
+    /// the SDK or the connection.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        self.kind == ErrorKind::Transient && self.code == TIMEOUT
     }
 
     /// Whether Lightsail in the region itself gave this answer. Servers on the way do not know its
@@ -274,14 +282,20 @@ impl Error {
     /// The credentials belong to this account, but the call is for another one.
     pub(super) fn wrong_account(account: &AccountId) -> Self {
         let message = format!("the operator's credentials are for the account {account}");
-        Self::new(ErrorKind::NeverSent, "WrongAccount", message)
+        Self::new(ErrorKind::NeverSent, WRONG_ACCOUNT, message)
     }
 
     /// The call is for another account than this one, which is the only one that may be called.
     #[must_use]
     pub fn not_pinned(pinned: &AccountId) -> Self {
         let message = format!("--aws-account-id allows calls only to the account {pinned}");
-        Self::new(ErrorKind::NeverSent, "WrongAccount", message)
+        Self::new(ErrorKind::NeverSent, WRONG_ACCOUNT, message)
+    }
+
+    /// Whether the credentials belong to another account than they should.
+    #[must_use]
+    pub fn is_of_other_account(&self) -> bool {
+        self.code == WRONG_ACCOUNT
     }
 }
 

@@ -58,7 +58,7 @@ pub fn plan(observed: &Observed) -> Step {
 /// AWS's own words are for the people who manage accounts.
 fn failed(error: &Error) -> Verdict {
     let verdict = Verdict::from(error);
-    if error.code == "WrongAccount" {
+    if error.is_of_other_account() {
         return Verdict { reason: Reason::WrongAccount, ..verdict };
     }
     verdict

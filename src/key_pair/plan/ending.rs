@@ -95,8 +95,8 @@ fn is_being_deleted(observed: &Observed) -> bool {
 /// Of an account's, the messages are for whoever manages it: they name its roles and its Secret.
 fn for_the_object(observed: &Observed, error: &lightsail::Error) -> lightsail::Error {
     let Grant::Account(entry) = &observed.grant else { return error.clone() };
-    if *error == lightsail::Error::timeout() {
-        return error.clone();
+    if error.is_timeout() {
+        return lightsail::Error::timeout();
     }
     let message = format!("ask whoever manages the LightsailAccount {}", entry.name);
     lightsail::Error { message, ..error.clone() }

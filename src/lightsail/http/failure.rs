@@ -72,7 +72,7 @@ impl Cause {
             Self::ProxyAnswered(_) => "ProxyRefused",
             Self::UntrustedIssuer(_) => "UntrustedCertificate",
             Self::Tls(_) => "TLSFailed",
-            Self::Timeout(_) => "Timeout",
+            Self::Timeout(_) => TIMEOUT,
             Self::Closed { .. } => "ConnectionClosed",
             Self::Lost(_) => "ConnectionLost",
             Self::Answered(_) => "ServiceError",
@@ -103,6 +103,9 @@ impl Cause {
         }
     }
 }
+
+/// The code of an answer that did not come in time.
+pub(in crate::lightsail) const TIMEOUT: &str = "Timeout";
 
 /// The code of what cannot be an answer.
 pub(in crate::lightsail) const UNREADABLE: &str = "UnreadableAnswer";

@@ -32,7 +32,9 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use self::answer::Success;
 pub(super) use self::answer::{date, has_request_id};
 use self::connect::Connect;
-pub(super) use self::failure::{Cause, Failure, UNREADABLE, unreadable as unreadable_answer};
+pub(super) use self::failure::{
+    Cause, Failure, TIMEOUT, UNREADABLE, unreadable as unreadable_answer,
+};
 use self::hosts::Hosts;
 use self::operation::credentials_operation;
 use super::endpoint::is_secure;

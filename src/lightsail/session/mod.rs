@@ -377,8 +377,8 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
     /// `are_accepted`: AWS has accepted the current ones since it last refused them.
     pub(super) fn recovered(&mut self, are_accepted: bool) -> Option<Noted> {
         self.refusal.take_if(|_| are_accepted);
-        let refusal = Error::refused_credentials();
-        let are_refusals = self.failures.values().all(|(_, error)| error.code == refusal.code);
+        let are_refusals =
+            self.failures.values().all(|(_, error)| error.is_of_refused_credentials());
         let is_over = are_accepted && !self.failures.is_empty() && are_refusals;
         is_over.then(|| Noted { news: Some(LogLine::BackAgain), ..self.forget_failures() })
     }

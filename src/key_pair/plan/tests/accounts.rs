@@ -287,3 +287,23 @@ fn what_aws_says_of_a_tag_that_stays_is_not_for_tenants() {
         assert!(message.contains("AccessDeniedException: ask whoever manages"), "{message}");
     }
 }
+
+#[test]
+fn nobody_is_asked_about_a_tag_that_stays_because_there_was_no_response_in_time() {
+    let of_client = "lightsail.eu-west-1.amazonaws.com did not respond within 4s";
+    for (name, error) in [
+        ("the operator gave up", lightsail::Error::timeout()),
+        ("the SDK did, after it had sent the request",
+         lightsail::Error { operation: Some("GetKeyPair"), ..lightsail::Error::timeout() }),
+        ("the client did",
+         lightsail::Error { message: of_client.to_owned(), ..lightsail::Error::timeout() }),
+    ] {
+        let (mut desired, mut observed) = with_account();
+        unchanged(&mut observed);
+        desired.goal = Goal::ObjectDeleted;
+        desired.deletion_policy = Some(DeletionPolicy::Retain);
+        observed.done.read_for_release = Some(Err(error));
+        let Step::RemoveFinalizer { message, .. } = plan(&desired, &observed) else { panic!() };
+        assert!(message.ends_with("Timeout: no response in time"), "{name}: {message}");
+    }
+}
