@@ -1,6 +1,7 @@
 //! A pair whose private key is made here. The Secret has it before Lightsail has its public half,
 //! so that no crash loses it (I3).
 
+use super::import::beyond_limit;
 use super::ownership::{Whose, whose};
 use super::pair::{is_made_here, ownership_lost};
 use super::refusals::{name_conflict, stalled};
@@ -40,19 +41,25 @@ pub(super) fn present(
     }
     match &read.pair {
         None if !read.live => Step::ReadPair { live: true },
-        None => make(observed, algorithm, secret, found),
+        None => make(desired, observed, algorithm, secret, found),
         Some(pair) => lost(desired, observed, pair, secret, replace)
-            .unwrap_or_else(|| make(observed, algorithm, secret, found)),
+            .unwrap_or_else(|| make(desired, observed, algorithm, secret, found)),
     }
 }
 
-/// Makes a key and writes it.
+/// Makes a key and writes it, unless its import would be refused: of an object that has neither a
+/// pair nor an intent, nothing stays then.
 fn make(
+    desired: &Desired,
     observed: &Observed,
     algorithm: KeyAlgorithm,
     secret: &SecretSpec,
     found: Option<&Found>,
 ) -> Step {
+    let is_one_more = observed.recorded.arn.is_none() && observed.recorded.intent.is_none();
+    if let Some(step) = beyond_limit(desired, observed).filter(|_| is_one_more) {
+        return step;
+    }
     if observed.finalizer == Finalizer::Missing {
         return Step::AddFinalizer;
     }

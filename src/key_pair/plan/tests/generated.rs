@@ -420,3 +420,30 @@ fn a_generated_pair_that_shall_go() {
         }, "Remove finalizer Deleted"),
     ]);
 }
+
+#[test]
+fn no_key_is_made_that_could_not_be_imported() {
+    check_generated(&[
+        ("its namespace is counted first", |d, o, _| {
+            d.limits.max_key_pairs = Some(3);
+            o.finalizer = Finalizer::Missing;
+        }, "CountKeyPairs"),
+        ("it has all its pairs, and the object keeps neither a finalizer nor a Secret",
+         |d, o, _| {
+            d.limits.max_key_pairs = Some(3);
+            (o.finalizer, o.owned) = (Finalizer::Missing, Some(3));
+        }, "Stalled AccountNotAllowed"),
+        ("it has not", |d, o, _| {
+            d.limits.max_key_pairs = Some(3);
+            (o.finalizer, o.owned) = (Finalizer::Missing, Some(2));
+        }, "AddFinalizer"),
+        ("then a key is made", |d, o, _| {
+            d.limits.max_key_pairs = Some(3);
+            o.owned = Some(2);
+        }, "Generate"),
+        ("an import of the object's own may have taken its place", |d, o, key| {
+            d.limits.max_key_pairs = Some(3);
+            (o.recorded.intent, o.sent) = (intent(key.public().line()), None);
+        }, "Generate"),
+    ]);
+}
