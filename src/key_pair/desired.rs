@@ -18,6 +18,9 @@ use super::world::{Desired, DesiredPair, Goal, ImportedKey, InvalidName, SourceK
 /// and the namespace.
 const MAX_OBJECT_NAME: usize = 100;
 const DEFAULT_INTERVAL: Duration = Duration::from_mins(10);
+/// What the schema allows.
+const SHORTEST_INTERVAL: Duration = Duration::from_mins(1);
+pub(super) const LONGEST_INTERVAL: Duration = Duration::from_hours(168);
 
 /// What the object asks for. It never fails: what is wrong with the spec is a part of the answer,
 /// since an object with a wrong spec can still be deleted.
@@ -122,9 +125,32 @@ fn invalid_name(type_: KeyPairType, object_name: &str, name: &KeyPairName) -> Op
     (!is_valid).then(|| InvalidName::Length(name.clone()))
 }
 
-/// The schema has checked it; whatever gets past the schema counts as the default.
+/// The schema has checked it. An object may be older than the schema: what is no duration counts
+/// as the default, and the bounds are kept.
 fn interval(text: &str) -> Duration {
     let parsed =
         text.parse::<kube::core::Duration>().ok().filter(|duration| !duration.is_negative());
-    parsed.map_or(DEFAULT_INTERVAL, Duration::from).max(Duration::from_mins(1))
+    let interval = parsed.map_or(DEFAULT_INTERVAL, Duration::from);
+    interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_that_got_past_the_schema_is_within_its_bounds() {
+        for (text, minutes) in [
+            ("1h30m", 90),
+            ("1m", 1),
+            ("168h", 168 * 60),
+            ("1s", 1),
+            ("0s", 1),
+            ("8760h", 168 * 60),
+            ("-1h", 10),
+            ("soon", 10),
+        ] {
+            assert_eq!(interval(text), Duration::from_mins(minutes), "{text}");
+        }
+    }
 }

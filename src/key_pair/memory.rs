@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::claim::PairClaim;
 use super::crowd::Crowds;
+use super::desired::LONGEST_INTERVAL;
 use super::unrecorded::{AllUnrecorded, ImportCall, Sent, Unrecorded};
 use super::world::SourceRef;
 use crate::access::Grant;
@@ -57,7 +58,7 @@ pub(super) struct Memory {
 }
 
 /// No list is used that is older: that is the longest interval, and some time for reading one.
-const OLDEST_LIST: Duration = Duration::from_hours(2 * 168);
+const OLDEST_LIST: Duration = LONGEST_INTERVAL.saturating_mul(2);
 
 /// Pairs that no object manages. An object may go, or its pair be deleted, while a list is walked:
 /// only what two walks show counts.
