@@ -147,64 +147,66 @@ pub fn seconds_to_ready<K: Reconciled>(object: &K, state: State, now: Timestamp)
 impl From<&lightsail::Error> for Verdict {
     /// What an error of Lightsail means for an object.
     fn from(error: &lightsail::Error) -> Self {
-        let (retry, minute) = (Next::Backoff, Next::After(Duration::from_mins(1)));
-        let (state, reason, next) = match error.kind {
-            ErrorKind::Throttled => (State::Reconciling, Reason::Throttled, retry),
-            // Setting up an account or a region takes minutes.
-            ErrorKind::AccountSetup => (State::Reconciling, Reason::AccountSetupInProgress, minute),
-            ErrorKind::RegionSetup => (State::Reconciling, Reason::RegionSetupInProgress, minute),
-            ErrorKind::Denied => (State::Stalled, Reason::AccessDenied, retry),
-            ErrorKind::BadCredentials => (State::Stalled, Reason::InvalidCredentials, retry),
-            ErrorKind::BadKey => (State::Stalled, Reason::InvalidPublicKey, retry),
-            ErrorKind::NameTaken => (State::Stalled, Reason::NameConflict, retry),
-            ErrorKind::OperationFailed | ErrorKind::Invalid => {
-                (State::Stalled, Reason::OperationFailed, retry)
-            }
-            ErrorKind::RegionNotAllowed => (State::Stalled, Reason::RegionNotAllowed, Next::Change),
-            ErrorKind::TooManyRegions => (State::Stalled, Reason::TooManyRegions, retry),
-            // It starts over.
-            ErrorKind::NotLeading | ErrorKind::Outdated => {
-                (State::Reconciling, Reason::ServiceError, Next::After(UNTIL_RENEWAL))
-            }
-            ErrorKind::NotFound | ErrorKind::Busy | ErrorKind::NeverSent | ErrorKind::Transient => {
-                (State::Reconciling, Reason::ServiceError, retry)
-            }
-        };
-        let message = match error.kind {
-            // The code is the reason.
-            ErrorKind::RegionNotAllowed | ErrorKind::TooManyRegions => error.message.clone(),
-            ErrorKind::BadCredentials if error.refuses_region() => {
-                let said = error.to_string();
-                let said = said.trim_end_matches('.');
-                format!(
-                    "{said}; check spec.region, and whether the region is enabled for the account"
-                )
-            }
-            ErrorKind::BadCredentials if error.is_of_clock() => {
-                let said = error.to_string();
-                let said = said.trim_end_matches('.');
-                format!("{said}; compare the operator's clock with that of AWS")
-            }
-            ErrorKind::BadKey => {
-                format!("{error}; use an Ed25519 key, or an RSA key of 2048 or 4096 bits")
-            }
-            ErrorKind::NotFound
-            | ErrorKind::NameTaken
-            | ErrorKind::Denied
-            | ErrorKind::BadCredentials
-            | ErrorKind::AccountSetup
-            | ErrorKind::RegionSetup
-            | ErrorKind::Busy
-            | ErrorKind::Throttled
-            | ErrorKind::OperationFailed
-            | ErrorKind::Invalid
-            | ErrorKind::NeverSent
-            | ErrorKind::NotLeading
-            | ErrorKind::Outdated
-            | ErrorKind::Transient => error.to_string(),
-        };
-        Self { state, reason, message, next, planned: None }
+        let (state, reason, next) = meaning(error.kind);
+        Self { state, reason, message: told(error), next, planned: None }
     }
+}
+
+/// What follows from an error of this kind.
+fn meaning(kind: ErrorKind) -> (State, Reason, Next) {
+    let (retry, minute) = (Next::Backoff, Next::After(Duration::from_mins(1)));
+    match kind {
+        ErrorKind::Throttled => (State::Reconciling, Reason::Throttled, retry),
+        // Setting up an account or a region takes minutes.
+        ErrorKind::AccountSetup => (State::Reconciling, Reason::AccountSetupInProgress, minute),
+        ErrorKind::RegionSetup => (State::Reconciling, Reason::RegionSetupInProgress, minute),
+        ErrorKind::Denied => (State::Stalled, Reason::AccessDenied, retry),
+        ErrorKind::BadCredentials => (State::Stalled, Reason::InvalidCredentials, retry),
+        ErrorKind::BadKey => (State::Stalled, Reason::InvalidPublicKey, retry),
+        ErrorKind::NameTaken => (State::Stalled, Reason::NameConflict, retry),
+        ErrorKind::OperationFailed | ErrorKind::Invalid => {
+            (State::Stalled, Reason::OperationFailed, retry)
+        }
+        ErrorKind::RegionNotAllowed => (State::Stalled, Reason::RegionNotAllowed, Next::Change),
+        ErrorKind::TooManyRegions => (State::Stalled, Reason::TooManyRegions, retry),
+        // It starts over.
+        ErrorKind::NotLeading | ErrorKind::Outdated => {
+            (State::Reconciling, Reason::ServiceError, Next::After(UNTIL_RENEWAL))
+        }
+        ErrorKind::NotFound | ErrorKind::Busy | ErrorKind::NeverSent | ErrorKind::Transient => {
+            (State::Reconciling, Reason::ServiceError, retry)
+        }
+    }
+}
+
+/// What an object says of an error, with advice where there is some.
+fn told(error: &lightsail::Error) -> String {
+    let advice = match error.kind {
+        // The code is the reason.
+        ErrorKind::RegionNotAllowed | ErrorKind::TooManyRegions => return error.message.clone(),
+        ErrorKind::BadCredentials if error.refuses_region() => {
+            "check spec.region, and whether the region is enabled for the account"
+        }
+        ErrorKind::BadCredentials if error.is_of_clock() => {
+            "compare the operator's clock with that of AWS"
+        }
+        ErrorKind::BadKey => "use an Ed25519 key, or an RSA key of 2048 or 4096 bits",
+        ErrorKind::NotFound
+        | ErrorKind::NameTaken
+        | ErrorKind::Denied
+        | ErrorKind::BadCredentials
+        | ErrorKind::AccountSetup
+        | ErrorKind::RegionSetup
+        | ErrorKind::Busy
+        | ErrorKind::Throttled
+        | ErrorKind::OperationFailed
+        | ErrorKind::Invalid
+        | ErrorKind::NeverSent
+        | ErrorKind::NotLeading
+        | ErrorKind::Outdated
+        | ErrorKind::Transient => return error.to_string(),
+    };
+    format!("{}; {advice}", error.to_string().trim_end_matches('.'))
 }
 
 #[cfg(test)]
