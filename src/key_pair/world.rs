@@ -321,6 +321,15 @@ pub struct Observed {
     pub done: Done,
 }
 
+impl Observed {
+    /// Whether the pair is read live, whatever a list shows and whoever waits for one: somebody
+    /// asks for that, or the answer to a change does not tell how the pair is now.
+    #[must_use]
+    pub fn reads_live(&self) -> bool {
+        self.asked || self.done.leaves_unknown
+    }
+}
+
 /// An import that was sent, or may have been, and was not refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImportSent {
@@ -401,6 +410,8 @@ pub struct Done {
     pub delete: Option<Operation>,
     /// A change found no pair where a read had shown one.
     pub found_none: bool,
+    /// The answer to a change does not tell how the pair is now.
+    pub leaves_unknown: bool,
     /// The key that was generated.
     pub generated: Option<PrivateKey>,
     /// The key that was downloaded.

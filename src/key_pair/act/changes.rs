@@ -94,7 +94,7 @@ impl Run<'_> {
 
     fn read_again(&mut self) {
         self.correct_inventory(None);
-        (self.observed.pair, self.observed.asked) = (None, true);
+        (self.observed.pair, self.observed.done.leaves_unknown) = (None, true);
     }
 
     /// What is known by a change of one's own.

@@ -111,8 +111,7 @@ pub(super) fn next_read(desired: &Desired, observed: &Observed) -> Step {
     if let Some(step) = tag_by_name(desired, observed) {
         return step;
     }
-    // Somebody who asks for a reconciliation now does not wait for others.
-    if observed.crowd.is_named && !observed.asked {
+    if observed.crowd.is_named && !observed.reads_live() {
         return match confirmation(&observed.crowd) {
             Confirmation::Own => Step::ReadPair { live: true },
             Confirmation::Shared => Step::ReadPair { live: false },
@@ -120,7 +119,7 @@ pub(super) fn next_read(desired: &Desired, observed: &Observed) -> Step {
         };
     }
     // What a list said before an import counts no more.
-    let live = observed.asked || observed.done.import.is_some();
+    let live = observed.reads_live() || observed.done.import.is_some();
     Step::ReadPair { live }
 }
 

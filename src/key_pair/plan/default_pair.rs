@@ -28,7 +28,7 @@ pub(super) fn present(
     create_if_missing: bool,
     secret: &SecretSpec,
 ) -> Step {
-    let Some(read) = &observed.pair else { return Step::ReadPair { live: observed.asked } };
+    let Some(read) = &observed.pair else { return Step::ReadPair { live: observed.reads_live() } };
     if !is_first(desired, observed, read.pair.as_ref()) {
         return yield_to_rival(desired, observed);
     }
