@@ -164,20 +164,21 @@ pub(super) fn still_failed(observed: &Observed, pause: Duration) -> Option<Step>
 pub(super) fn was_deleted_lately(observed: &Observed) -> bool {
     let answered = observed.done.delete.as_ref().and_then(Operation::created);
     let began = answered.or(observed.recorded.deleted_at);
-    began.is_some_and(|began| is_late(observed, began))
+    began.is_some_and(|began| began_lately(observed, began))
 }
 
 /// Whether this object imported a pair so lately that Lightsail may not show it yet, although the
 /// settle time is over.
 pub(super) fn was_imported_lately(observed: &Observed) -> bool {
-    observed.recorded.imported_at.is_some_and(|began| is_late(observed, began))
+    observed.recorded.imported_at.is_some_and(|began| began_lately(observed, began))
 }
 
-fn is_late(observed: &Observed, began: Timestamp) -> bool {
-    may_be_late(time_since(observed, began))
+/// Whether what Lightsail began then may not be over yet.
+fn began_lately(observed: &Observed, began: Timestamp) -> bool {
+    may_be_under_way(time_since(observed, began))
 }
 
-fn may_be_late(waited: SignedDuration) -> bool {
+fn may_be_under_way(waited: SignedDuration) -> bool {
     (-ONE_SECOND..STUCK).contains(&waited)
 }
 
@@ -191,14 +192,15 @@ pub(super) fn late_operation(
 ) -> Option<Step> {
     let found = match &observed.operation {
         Lookup::Unread => {
-            let is_waited_for = operation.created().is_some_and(|began| is_late(observed, began));
+            let is_waited_for =
+                operation.created().is_some_and(|began| began_lately(observed, began));
             return Some(Step::ReadOperation { id: operation.id.clone()?, is_waited_for });
         }
         Lookup::Absent => return None,
         Lookup::Found(found) => found,
     };
     let waited = time_since(observed, found.created().or_else(|| operation.created())?);
-    let is_likely = found.is_under_way() && may_be_late(waited);
+    let is_likely = found.is_under_way() && may_be_under_way(waited);
     is_likely.then(|| {
         let pause = next_poll(Duration::try_from(waited).unwrap_or_default(), ASK_AGAIN);
         await_outcome(observed, under_way, pause)
