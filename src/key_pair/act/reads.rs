@@ -92,7 +92,8 @@ impl Run<'_> {
     pub(super) async fn count_key_pairs(&mut self) -> Result<(), Error> {
         let most_pages = plan::pages_for_count(&self.observed);
         let needs = self.needs_of_list(&claim::lane_of(&self.object), most_pages);
-        if self.counts_later() {
+        self.observed.counts_at = self.counts_at();
+        if self.observed.counts_at.is_some() {
             return Ok(());
         }
         let Some(list) = self.shared_list(needs.to_count(self.left_at())).await? else {
@@ -105,7 +106,7 @@ impl Run<'_> {
         // An object may have left its pair behind while the list was read.
         if self.left_at().is_some_and(|left_at| list.started_at() < left_at) {
             drop(rows);
-            self.counts_later();
+            self.observed.counts_at = self.counts_at();
             return Ok(());
         }
         let mut within = self.memory.within_limit.lock();
@@ -136,13 +137,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Whether the list that shows what was left behind may not be read yet. Notes when it may.
-    fn counts_later(&mut self) -> bool {
+    /// When the list may be read that shows what was left behind, if that is not now.
+    fn counts_at(&self) -> Option<Timestamp> {
         let shared = &self.opened().shared;
         let may_be_read = |since| self.ctx.inventory.may_be_read_since(shared, since);
-        let at = self.left_at().and_then(may_be_read).map(|at| self.clocks.time_of(at));
-        self.observed.counts_at = at;
-        at.is_some()
+        self.left_at().and_then(may_be_read).map(|at| self.clocks.time_of(at))
     }
 
     /// When an object of the namespace last went whose pair may have stayed, if that matters.
