@@ -21,7 +21,6 @@ use crate::clock::{Clocks, Moment};
 use crate::engine::concurrency::Class;
 use crate::engine::queue::Item;
 use crate::engine::trigger::Trigger;
-use crate::engine::verdict::Severity;
 use crate::engine::{Action, Context, MAX_STEPS, ObjectRef, Verdict, objects};
 use crate::error::{Error, attempted};
 use crate::lightsail::{Lightsail, OpenedRegion};
@@ -241,27 +240,10 @@ impl<'a> Run<'a> {
                 self.observed.done.tag_release = Some(attempted(outcome)?);
             }
             Step::RemoveFinalizer { reason, message, abandons } => {
-                let (uid, leaves_pair) = (&self.desired.uid, plan::leaves_pair(&self.observed));
-                self.memory.note_end(uid, leaves_pair);
-                // Another tool's finalizer may keep the object.
-                self.memory.note_left(&self.at.namespace, uid, leaves_pair);
-                objects::remove_finalizer(api_server, &self.object, FINALIZER).await?;
-                self.publish_event(Severity::Normal, reason, &message).await;
-                if abandons {
-                    self.ctx.metrics.abandoned();
-                }
-                self.memory.forget(&self.desired.uid);
-                return Ok(Some(Action::gone()));
+                return self.remove_finalizer(reason, &message, abandons).await.map(Some);
             }
             Step::EndFollowUp { reason, message } => {
-                tracing::warn!(
-                    %reason,
-                    "an object was removed before the operator had handled its finalizer: {message}"
-                );
-                self.ctx.metrics.vanished_ended("LightsailKeyPair", &reason.to_string());
-                self.publish_event(Severity::Warning, reason, &message).await;
-                self.memory.forget(&self.desired.uid);
-                return Ok(Some(Action::gone()));
+                return Ok(Some(self.end_follow_up(reason, &message).await));
             }
             Step::Finish(verdict) => return self.publish(&verdict).await.map(Some),
             Step::Pause { reason, next } => return Ok(Some(Action::shows(reason, next))),
