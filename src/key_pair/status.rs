@@ -180,6 +180,21 @@ pub(super) fn status(
     status.secret_name = secret_name(desired, observed, &before);
     status.effective_deletion_policy =
         Some(plan::effective_deletion_policy(desired, status.origin));
+    status.last_operation = last_operation(observed, &before);
+    let mut conditions =
+        verdict.conditions(Conditions::new(&before.conditions, generation, observed.now));
+    if let Some((pair, _)) = own.filter(|_| verdict.reason != Reason::Absent)
+        && let Some(matches) = plan::verified(desired, observed, &pair)
+    {
+        let (status, reason, message) = verified_condition(matches);
+        conditions = conditions.with(FINGERPRINT_VERIFIED, status, reason, message);
+    }
+    status.conditions = conditions.into_list();
+    status
+}
+
+/// The operation that was begun last.
+fn last_operation(observed: &Observed, before: &LightsailKeyPairStatus) -> Option<Operation> {
     let imported = match &observed.done.import {
         Some(Imported::Accepted(operation)) => Some(operation),
         Some(Imported::NameTaken) | None => None,
@@ -191,33 +206,26 @@ pub(super) fn status(
     // An import follows the deletion of what it replaces.
     let all = [imported, observed.done.delete.as_ref(), read.as_ref(), begun];
     let last = all.into_iter().flatten().find(|operation| operation.id.is_some()).cloned();
-    status.last_operation = last.or(before.last_operation.clone());
-    let mut conditions =
-        verdict.conditions(Conditions::new(&before.conditions, generation, observed.now));
-    if let Some((pair, _)) = own.filter(|_| verdict.reason != Reason::Absent)
-        && let Some(matches) = plan::verified(desired, observed, &pair)
-    {
-        let (status, reason, message) = match matches {
-            Match::Same => (
-                "True",
-                Reason::FingerprintMatches,
-                "the fingerprint in Lightsail is that of the key",
-            ),
-            Match::Different => (
-                "False",
-                Reason::FingerprintDiffers,
-                "the fingerprint in Lightsail is not that of the key",
-            ),
-            Match::Unknown => (
-                "Unknown",
-                Reason::FingerprintUnknown,
-                "Lightsail lists no fingerprint in a known form",
-            ),
-        };
-        conditions = conditions.with(FINGERPRINT_VERIFIED, status, reason, message);
+    last.or_else(|| before.last_operation.clone())
+}
+
+/// What the condition about the fingerprint says.
+fn verified_condition(matches: Match) -> (&'static str, Reason, &'static str) {
+    match matches {
+        Match::Same => {
+            ("True", Reason::FingerprintMatches, "the fingerprint in Lightsail is that of the key")
+        }
+        Match::Different => (
+            "False",
+            Reason::FingerprintDiffers,
+            "the fingerprint in Lightsail is not that of the key",
+        ),
+        Match::Unknown => (
+            "Unknown",
+            Reason::FingerprintUnknown,
+            "Lightsail lists no fingerprint in a known form",
+        ),
     }
-    status.conditions = conditions.into_list();
-    status
 }
 
 /// What stays of an intent whose import was refused. Each import has its own intent, so no doubt
