@@ -10,6 +10,33 @@ use crate::lightsail::KeyPair;
 use crate::secret::{Found, Owner, Rejection, SecretSpec};
 use crate::ssh::{Match, PrivateKey};
 
+/// What is asked of a Secret that was found.
+struct Candidate<'a> {
+    desired: &'a Desired,
+    observed: &'a Observed,
+    spec: &'a SecretSpec,
+    found: &'a Found,
+    /// What its key is to the listed pair; `None` if one of them is missing.
+    matches: Option<Match>,
+    /// Whether the key counts as lost without this Secret.
+    needs_key: bool,
+}
+
+/// What must be so before a Secret is used, in this order. A check lets it pass, or answers with
+/// what comes instead.
+const CHECKS: [fn(&Candidate<'_>) -> Option<Step>; 7] = [
+    // Later, the garbage collector may have taken it. Under foreground deletion it does so before
+    // the finalizer is asked.
+    it_stays_if_it_should,
+    it_is_not_on_its_way_out,
+    // Whose key it holds would not be known.
+    it_can_be_read,
+    it_is_of_the_type,
+    it_says_whose_it_is,
+    it_is_the_objects_own,
+    it_needs_no_write_or_takes_one,
+];
+
 /// The Secret as it was found, or the step that reads it, waits for it or refuses it. A Secret that
 /// is not this object's is left alone, unless it holds the key of the live pair.
 pub(super) fn usable<'a>(
@@ -23,48 +50,74 @@ pub(super) fn usable<'a>(
         Lookup::Absent => return Ok(None),
         Lookup::Found(found) => found,
     };
-    // Before anything else: later, the garbage collector may have taken it. Under foreground
-    // deletion it does so before the finalizer is asked.
-    if let Some(step) = stays(desired, observed) {
-        return Err(Box::new(step));
-    }
-    let secret = &found.name;
-    if found.is_terminating {
-        return Err(Box::new(wait_until_gone(desired, secret)));
-    }
-    let has_this_key = pair.is_some_and(|pair| compare(found, pair) == Some(Match::Same));
-    let refuse = |why| Err(Box::new(stalled(desired, &Message::Secret { secret, why })));
+    let matches = pair.and_then(|pair| compare(found, pair));
     let needs_key = needs_key(desired, observed, pair);
-    // Whose key it holds is not known.
-    let unreadable = found.rejects.filter(|why| matches!(why, Rejection::Unreadable(_)));
-    if let Some(why) = unreadable.filter(|_| !found.is_of_another) {
-        return refuse(SecretProblem::Rejected { why, needs_key });
+    let candidate = Candidate { desired, observed, spec, found, matches, needs_key };
+    let refusal = CHECKS.iter().find_map(|check| check(&candidate));
+    refusal.map_or(Ok(Some(found)), |step| Err(Box::new(step)))
+}
+
+impl Candidate<'_> {
+    fn has_this_key(&self) -> bool {
+        self.matches == Some(Match::Same)
     }
+
+    fn refuse(&self, why: SecretProblem<'_>) -> Step {
+        stalled(self.desired, &Message::Secret { secret: &self.found.name, why })
+    }
+}
+
+fn it_stays_if_it_should(candidate: &Candidate<'_>) -> Option<Step> {
+    stays(candidate.desired, candidate.observed)
+}
+
+fn it_is_not_on_its_way_out(candidate: &Candidate<'_>) -> Option<Step> {
+    let Candidate { desired, found, .. } = candidate;
+    found.is_terminating.then(|| wait_until_gone(desired, &found.name))
+}
+
+fn it_can_be_read(candidate: &Candidate<'_>) -> Option<Step> {
+    let Candidate { found, needs_key, .. } = candidate;
+    let unreadable = found.rejects.filter(|why| matches!(why, Rejection::Unreadable(_)));
+    let why = unreadable.filter(|_| !found.is_of_another)?;
+    Some(candidate.refuse(SecretProblem::Rejected { why, needs_key: *needs_key }))
+}
+
+fn it_is_of_the_type(candidate: &Candidate<'_>) -> Option<Step> {
+    let Candidate { spec, found, needs_key, .. } = candidate;
     let is_of_other_type =
         found.is_own && found.key_type.as_ref().is_some_and(|type_| type_ != spec.key_type);
-    if is_of_other_type && !has_this_key {
-        return refuse(SecretProblem::OfOtherType { needs_key });
+    (is_of_other_type && !candidate.has_this_key())
+        .then(|| candidate.refuse(SecretProblem::OfOtherType { needs_key: *needs_key }))
+}
+
+fn it_says_whose_it_is(candidate: &Candidate<'_>) -> Option<Step> {
+    let Candidate { observed, spec, found, .. } = candidate;
+    without_owner(observed, spec, found).filter(|_| !candidate.has_this_key())
+}
+
+fn it_is_the_objects_own(candidate: &Candidate<'_>) -> Option<Step> {
+    let Candidate { desired, observed, found, needs_key, .. } = candidate;
+    if !found.is_of_another && (found.is_own || candidate.has_this_key()) {
+        return None;
     }
-    if let Some(step) = without_owner(observed, spec, found).filter(|_| !has_this_key) {
-        return Err(Box::new(step));
-    }
-    if found.is_of_another || (!found.is_own && !has_this_key) {
-        // Whoever replaced it on purpose, with another key, has lost its label and annotations.
-        let is_recorded = observed.recorded.secret_name.as_ref() == Some(secret);
-        let (_, object) = desired.owner.object();
-        return refuse(if needs_key || (is_recorded && !found.is_of_another) {
-            SecretProblem::WithoutOwner { object, needs_key }
-        } else {
-            SecretProblem::NotOwned { ends: desired.goal.ends() }
-        });
-    }
-    // One that holds a key, and not another one, needs no write.
-    let is_other = pair.is_some_and(|pair| compare(found, pair) == Some(Match::Different));
+    // Whoever replaced it on purpose, with another key, has lost its label and annotations.
+    let is_recorded = observed.recorded.secret_name.as_ref() == Some(&found.name);
+    let (_, object) = desired.owner.object();
+    Some(candidate.refuse(if *needs_key || (is_recorded && !found.is_of_another) {
+        SecretProblem::WithoutOwner { object, needs_key: *needs_key }
+    } else {
+        SecretProblem::NotOwned { ends: desired.goal.ends() }
+    }))
+}
+
+/// One that holds a key, and not another one, needs no write.
+fn it_needs_no_write_or_takes_one(candidate: &Candidate<'_>) -> Option<Step> {
+    let Candidate { found, matches, needs_key, .. } = candidate;
+    let is_other = *matches == Some(Match::Different);
     let is_enough = found.is_own && found.key.is_some() && !is_other;
-    match found.rejects.filter(|_| !is_enough) {
-        Some(why) => refuse(SecretProblem::Rejected { why, needs_key }),
-        None => Ok(Some(found)),
-    }
+    let why = found.rejects.filter(|_| !is_enough)?;
+    Some(candidate.refuse(SecretProblem::Rejected { why, needs_key: *needs_key }))
 }
 
 /// Whether the key counts as lost if the spec names a Secret without it: there is a pair, or was,
