@@ -342,11 +342,15 @@ async fn a_deletion_that_fails_after_its_answer_is_reported_and_begun_again() {
         FaultEffect::Body { status: 200, body: body.to_string() }
     };
     bed.region.add_fault(Fault::new("DeleteKeyPair", answer("Started")).times(1));
+    // Until it is known what became of it, it is not begun again.
+    let fails = error("InternalFailure", 500);
+    let fails = bed.region.add_fault(Fault::new("GetOperation", fails).times(3));
     bed.region.add_fault(Fault::new("GetOperation", answer("Failed")));
     // What is reported passes when it is begun again.
     let again = Fault::new("DeleteKeyPair", FaultEffect::HoldBefore).times(1);
     let again = bed.region.add_fault(again);
     bed.delete::<LightsailKeyPair>("fleet").await;
+    fails.wait_for_hits(3).await;
     let (object, message) = bed.wait_stalled::<LightsailKeyPair>("fleet", "OperationFailed").await;
     let said = "DeleteKeyPair failed: InternalError: no space is left; the operator will retry";
     assert!(message.starts_with(said), "{message}");
@@ -354,7 +358,7 @@ async fn a_deletion_that_fails_after_its_answer_is_reported_and_begun_again() {
     assert_eq!(recorded.status.as_deref(), Some("Failed"));
     again.release();
     bed.wait_gone::<LightsailKeyPair>("fleet").await;
-    assert_eq!((bed.calls("DeleteKeyPair"), bed.calls("GetOperation")), (2, 1));
+    assert_eq!((bed.calls("DeleteKeyPair"), bed.calls("GetOperation")), (2, 4));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
