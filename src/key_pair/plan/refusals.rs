@@ -65,7 +65,9 @@ pub(super) fn yield_to_rival(desired: &Desired, observed: &Observed) -> Step {
         DesiredPair::Default { .. } => Message::DefaultClaimedByOther { region },
         DesiredPair::Imported { .. } | DesiredPair::Generated { .. } => match desired.goal {
             Goal::Absent => Message::PairOfOther { name, region },
-            _ => Message::ClaimedByOther { name, region },
+            Goal::Present | Goal::ObjectDeleted | Goal::ObjectVanished => {
+                Message::ClaimedByOther { name, region }
+            }
         },
     };
     message.stalled(Next::After(pause))
