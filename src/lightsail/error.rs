@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use super::http::{Cause, Failure, TOO_MANY};
+use super::http::{Cause, Failure, TIMEOUT, TOO_MANY};
 use super::stable_text::{line, stable};
 use crate::api::Operation;
 use crate::ids::{AccountId, Region};
@@ -113,7 +113,6 @@ pub(super) const LONGEST_CODE: usize = 64;
 
 const ENDLESS_LIST: &str = "EndlessList";
 pub(super) const WRONG_ACCOUNT: &str = "WrongAccount";
-pub(super) const TIMEOUT: &str = "Timeout";
 
 /// Whether a text of an answer can be a code.
 pub(super) fn is_code(text: &str) -> bool {

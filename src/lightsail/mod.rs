@@ -47,7 +47,7 @@ pub use http::{HttpOptions, http_client};
 pub use inventory::{Inventory, ListNeeds};
 pub use listing::Listing;
 pub use regions::Regions;
-pub use retry::CHANGE_AFTER_READ_WAITS;
+pub use retry::planned_within;
 pub use sender::IsWanted;
 pub(crate) use session::role;
 pub use sessions::{OpenedRegion, Origin, Role, Route, Sessions};

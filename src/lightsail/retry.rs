@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use k8s_openapi::jiff::SignedDuration;
+
 use super::error::{Error, ErrorKind};
 use crate::fair_line::Rank;
 
@@ -11,7 +13,15 @@ const READ_ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// How long a destructive call waits to be sent: the read before it must still be fresh.
-pub const CHANGE_AFTER_READ_WAITS: Duration = Duration::from_secs(5);
+const CHANGE_AFTER_READ_WAITS: Duration = Duration::from_secs(5);
+
+/// How long after a read, or an answer, such a call is planned that is sent within this time of it:
+/// it may wait to be sent.
+#[must_use]
+pub const fn planned_within(holds: Duration) -> SignedDuration {
+    let left = holds.as_secs() - CHANGE_AFTER_READ_WAITS.as_secs();
+    SignedDuration::from_secs(left.cast_signed())
+}
 
 /// The kind of a call, for this question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

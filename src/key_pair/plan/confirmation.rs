@@ -10,12 +10,11 @@ use std::time::Duration;
 use k8s_openapi::jiff::SignedDuration;
 
 use super::ownership::all_tags;
-use super::reads::planned_within;
 use super::step::Step;
 use crate::key_pair::crowd::{Crowd, RECENT};
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, Observed};
-use crate::lightsail::Imported;
+use crate::lightsail::{Imported, planned_within};
 
 /// The tags of a pair that was imported are set by its name alone if that is the very next call,
 /// sent within ten seconds of the answer: nobody else can do much in between. Later the pair is

@@ -12,18 +12,11 @@ use crate::api::{Operation, Reason};
 use crate::engine::State;
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
-use crate::lightsail::{self, CHANGE_AFTER_READ_WAITS, ErrorKind};
+use crate::lightsail::{self, ErrorKind, planned_within};
 
 /// A live read justifies what is sent within ten seconds of it: reading a Secret may come in
 /// between, or a download, but not a nap.
 const READ_WITHIN: SignedDuration = planned_within(Duration::from_secs(10));
-
-/// How long after a read, or an answer, a call is planned that is sent within this time of it: it
-/// may wait to be sent.
-pub(super) const fn planned_within(holds: Duration) -> SignedDuration {
-    let left = holds.as_secs() - CHANGE_AFTER_READ_WAITS.as_secs();
-    SignedDuration::from_secs(left.cast_signed())
-}
 
 /// How old the shared list may be for an object that changed. Lists of a moment ago serve a crowd
 /// of new objects together.

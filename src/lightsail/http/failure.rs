@@ -9,7 +9,6 @@ use std::time::Duration;
 use http::{StatusCode, Uri};
 use k8s_openapi::jiff::Timestamp;
 
-use crate::lightsail::error::TIMEOUT;
 use crate::lightsail::stable_text::stable;
 
 /// The name of a host has no address.
@@ -104,6 +103,9 @@ impl Cause {
         }
     }
 }
+
+/// The code of an answer that did not come in time.
+pub(in crate::lightsail) const TIMEOUT: &str = "Timeout";
 
 /// The code of what cannot be an answer.
 pub(in crate::lightsail) const UNREADABLE: &str = "UnreadableAnswer";

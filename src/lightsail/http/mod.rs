@@ -33,7 +33,7 @@ use self::answer::Success;
 pub(super) use self::answer::{date, has_request_id};
 use self::connect::Connect;
 pub(super) use self::failure::{
-    Cause, Failure, TOO_MANY, UNREADABLE, unreadable as unreadable_answer,
+    Cause, Failure, TIMEOUT, TOO_MANY, UNREADABLE, unreadable as unreadable_answer,
 };
 use self::hosts::Hosts;
 use self::operation::credentials_operation;
