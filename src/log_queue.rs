@@ -118,7 +118,7 @@ mod tests {
         let (mut reader, writer) = io::pipe().unwrap();
         let mut queue = LogQueue::start(writer).unwrap();
         queue.write_all(b"a line\n").unwrap();
-        queue.flush(Duration::from_secs(60));
+        queue.flush(Duration::from_mins(1));
         drop(queue);
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();

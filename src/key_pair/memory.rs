@@ -150,7 +150,10 @@ impl Unanswered {
 
 /// Pairs that were deleted, each until no read shows it any more.
 #[derive(Debug, Default)]
-pub(super) struct Deleted(HashMap<Digest<(Scope, KeyPairName)>, (Digest<Arn>, Moment)>);
+pub(super) struct Deleted(HashMap<Digest<(Scope, KeyPairName)>, DeletedLately>);
+
+/// Which pair was deleted, and until when a read may show it.
+type DeletedLately = (Digest<Arn>, Moment);
 
 impl Deleted {
     /// The pair of this name was deleted, or may have been.
@@ -160,8 +163,8 @@ impl Deleted {
         self.0.insert(Digest::of((scope, name)), (Digest::of(arn), until));
     }
 
-    /// Which one was deleted last, and until when a read may show it.
-    pub(super) fn find(&self, scope: &Scope, name: &KeyPairName) -> Option<(Digest<Arn>, Moment)> {
+    /// What was deleted last.
+    pub(super) fn find(&self, scope: &Scope, name: &KeyPairName) -> Option<DeletedLately> {
         self.0.get(&Digest::of((scope, name))).copied()
     }
 }

@@ -107,20 +107,11 @@ impl SecretProblem<'_> {
                  {copy}, but that Secret already exists and holds something else; save the content \
                  of {copy} in a Secret with another name, and then remove {copy}"
             ),
-            Self::Rejected { why, needs_key } => {
-                write!(to, "the Secret {secret} cannot be used: {why}")?;
-                match why {
-                    Rejection::Unreadable(_) if *needs_key => to.write_str(
-                        "; copy the key pair's private key to a Secret with another name, and then \
-                         set secret.name in the spec to that name; or save the content of that \
-                         entry elsewhere, and then replace it with that private key",
-                    ),
-                    Rejection::Unreadable(_) => {
-                        to.write_str("; set secret.name in the spec to an unused name")
-                    }
-                    Rejection::Immutable | Rejection::OtherType => Ok(()),
-                }
-            }
+            Self::Rejected { why, needs_key } => write!(
+                to,
+                "the Secret {secret} cannot be used: {why}{}",
+                readable_key(*why, *needs_key)
+            ),
             Self::Refused { why } => write!(
                 to,
                 "the Secret {secret} cannot be read or written: {why}; if a permission, policy, \
@@ -155,6 +146,19 @@ impl SecretProblem<'_> {
                  the labels that the policy or webhook changes"
             ),
         }
+    }
+}
+
+/// How the spec comes to name a Secret whose key can be read.
+fn readable_key(why: Rejection, needs_key: bool) -> &'static str {
+    match why {
+        Rejection::Unreadable(_) if needs_key => {
+            "; copy the key pair's private key to a Secret with another name, and then set \
+             secret.name in the spec to that name; or save the content of that entry elsewhere, \
+             and then replace it with that private key"
+        }
+        Rejection::Unreadable(_) => "; set secret.name in the spec to an unused name",
+        Rejection::Immutable | Rejection::OtherType => "",
     }
 }
 

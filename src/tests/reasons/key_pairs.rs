@@ -241,9 +241,9 @@ fn every_reason_why_nothing_was_deleted_has_a_sample() {
 
 #[test]
 fn every_problem_of_a_secret_has_a_sample() {
-    let of_secret = |message: &Message<'_>| match message {
-        Message::Secret { why, .. } => Some(format!("{why:?}")),
-        _ => None,
+    let of_secret = |message: &Message<'_>| {
+        let Message::Secret { why, .. } = message else { return None };
+        Some(format!("{why:?}"))
     };
     let problems = with_samples(|samples| samples.iter().filter_map(of_secret).collect::<Vec<_>>());
     let name = |text: &String| text.split(' ').next().unwrap_or_default().to_owned();
