@@ -145,6 +145,50 @@ fn what_is_acted_on_later_comes_once_and_with_whatever_comes_sooner() {
 }
 
 #[test]
+fn a_change_that_is_due_keeps_its_class_whatever_else_is_due_or_arrives() {
+    let second = Duration::from_secs(1);
+    let begin = |now| {
+        let mut queue = Queue::new(limits(10));
+        queue.push(at("a"), LANE, Class::Resync, now);
+        assert!(queue.pop(now).is_some());
+        queue
+    };
+    let push_later = |queue: &mut Queue, from| queue.push_later(at("a"), LANE, Class::Change, from);
+    for (pause, change) in [(3, 9), (9, 3)] {
+        let (now, next) = (Instant::now(), ends(Next::After(second * pause)));
+        let first = now + second * pause.min(change);
+        let mut queue = begin(now);
+        queue.finished(&at("a"), next, now);
+        push_later(&mut queue, now + second * change);
+        assert_eq!(queue.next_due(), Some(first), "it waits");
+        assert_eq!(queue.pop(first).map(|item| item.class), Some(Class::Change), "it waits");
+        let mut queue = begin(now);
+        push_later(&mut queue, now + second * change);
+        queue.finished(&at("a"), next, now);
+        assert_eq!(queue.next_due(), Some(first), "it is worked on");
+        assert_eq!(queue.pop(first).map(|item| item.class), Some(Class::Change), "it is worked on");
+        assert_eq!(queue.next_due(), None, "once");
+    }
+    let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
+    push_later(&mut queue, now + second);
+    queue.push(at("a"), LANE, Class::Resync, now);
+    assert_eq!(queue.pop(now).map(|item| item.class), Some(Class::Change), "what came now");
+    assert_eq!(queue.next_due(), None);
+}
+
+#[test]
+fn what_arrives_for_an_object_that_is_worked_on_says_in_which_lane_it_is() {
+    let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
+    let second = Duration::from_secs(1);
+    queue.push(at("a"), LANE, Class::Change, now);
+    assert!(queue.pop(now).is_some());
+    queue.push_later(at("a"), "us-east-1", Class::Change, now + second * 9);
+    queue.finished(&at("a"), ends(Next::After(second)), now);
+    assert!(queue.pop(now + second).is_some());
+    assert_eq!(queue.lane_of(&at("a")), Some("us-east-1"));
+}
+
+#[test]
 fn whoever_works_on_an_object_learns_that_it_was_changed_meanwhile() {
     type Arrives = fn(&mut Queue, Instant);
     let rows: [(&str, Arrives, bool); 5] = [
