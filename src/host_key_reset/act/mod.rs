@@ -260,18 +260,20 @@ impl<'a> Run<'a> {
         let key = claim::key_of(&self.object);
         let rows = self.memory.rows.lock();
         let (clocks, timing) = (self.clocks.advanced(), turn_timing(self.ctx));
-        let mut refusals = LastFound::default();
-        let may_begin = |rival: &Rival<'_, ResetClaim>| {
+        let (mut is_rival, mut refusals) = (self.is_rival(), LastFound::default());
+        let mut may_begin = |rival: &Rival<'_, ResetClaim>| {
             let (namespace, lane) = (Arc::clone(&rival.at.namespace), Arc::clone(&rival.row.lane));
             let key = (namespace, lane, claim::has_begun(rival.claim));
             !refusals.get(&key, || claim::may_not_begin(rival, &self.ctx.directory))
         };
         let mut failed = self.memory.failed.lock();
-        let is_in_the_way = |rival: &Rival<'_, ResetClaim>| {
-            is_in_the_way(rival.claim.stage, failed.contains(&rival.claim.uid))
-        };
-        let rivals = rows.rivals(self.at, key).filter(self.is_rival()).filter(may_begin);
-        let rivals = rivals.filter(is_in_the_way).map(|rival| rival.claim);
+        let has_failed = |uid: &str| failed.contains(uid);
+        let rivals = rows.rivals(self.at, key).map(move |rival| {
+            let is_in_line = is_rival(&rival)
+                && may_begin(&rival)
+                && is_in_the_way(rival.claim.stage, has_failed(&rival.claim.uid));
+            (rival.claim, is_in_line)
+        });
         let start_of = |uid: &str| self.memory.find_start(uid).map(|start| clocks.time_of(start));
         let mut turns = self.memory.turns.lock();
         self.observed.turn = turns.take(self.at, &own, rivals, start_of, &clocks, timing);
