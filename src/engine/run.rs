@@ -135,8 +135,8 @@ pub trait Controller: Send + Sync {
         None
     }
 
-    /// Drops what is remembered of the object with this uid, which is gone along with its row.
-    fn forget(&self, at: &ObjectRef, uid: &str);
+    /// Drops what is remembered of an object, which is gone along with its row, if it had one.
+    fn forget(&self, at: &ObjectRef, row: Option<&Row<Self::Claim>>);
 
     /// Reconciles one object. `changed` is cancelled when it is changed meanwhile, or is gone: who
     /// waits for something that may take long starts over then.
@@ -279,9 +279,9 @@ fn note_change<C: Controller>(
             "this version of the operator cannot read an object, and leaves it alone"
         );
     }
-    for (at, uid) in news.gone {
+    for (at, row) in news.gone {
         queue.forget(&at);
-        controller.forget(&at, &uid);
+        controller.forget(&at, row.as_ref());
         if let Some(lane) = controller.follow_up_lane(&at) {
             queue.push(at, lane, Class::Change, now);
         }
