@@ -76,7 +76,7 @@ pub struct Queue {
     /// How many of each namespace wait for their turn.
     waiting_by_namespace: HashMap<Arc<str>, usize>,
     /// How many of each namespace are running.
-    of_namespace: HashMap<Arc<str>, usize>,
+    running_by_namespace: HashMap<Arc<str>, usize>,
     due: BTreeMap<(Instant, ObjectRef), (Arc<str>, Class)>,
     due_at: HashMap<ObjectRef, Instant>,
     failures: HashMap<ObjectRef, Failures>,
@@ -106,7 +106,7 @@ impl Queue {
             waiting: HashMap::new(),
             running: HashMap::new(),
             waiting_by_namespace: HashMap::new(),
-            of_namespace: HashMap::new(),
+            running_by_namespace: HashMap::new(),
             due: BTreeMap::new(),
             due_at: HashMap::new(),
             failures: HashMap::new(),
@@ -184,9 +184,9 @@ impl Queue {
             return None;
         }
         let (limits, waiting, last) = (self.limits, &mut self.waiting, self.last.clone());
-        let of_namespace = &self.of_namespace;
+        let running_by_namespace = &self.running_by_namespace;
         let has_place = |namespace: &str| {
-            of_namespace.get(namespace).is_none_or(|running| *running < limits.namespace)
+            running_by_namespace.get(namespace).is_none_or(|running| *running < limits.namespace)
         };
         // There may be thousands of lanes.
         if !self.waiting_by_namespace.keys().any(|namespace| has_place(namespace)) {
@@ -207,7 +207,7 @@ impl Queue {
         lower(&mut self.waiting_by_namespace, &at.namespace);
         self.depth[class as usize] -= 1;
         self.last = Some(Arc::clone(&lane));
-        *self.of_namespace.entry(at.namespace.clone()).or_default() += 1;
+        *self.running_by_namespace.entry(at.namespace.clone()).or_default() += 1;
         self.running.insert(at.clone(), Running { lane, class, again: None, is_forgotten: false });
         let failures = self.failures.get(&at).copied().unwrap_or_default();
         Some(Item { at, class, waited: now.saturating_duration_since(since), failures })
@@ -234,7 +234,7 @@ impl Queue {
                 self.lanes.remove(&running.lane);
             }
         }
-        lower(&mut self.of_namespace, &at.namespace);
+        lower(&mut self.running_by_namespace, &at.namespace);
         let outcome = action.outcome;
         let due = match action.next {
             _ if running.is_forgotten => None,
@@ -304,8 +304,8 @@ impl Queue {
         self.depth[class as usize]
     }
 
-    /// Doubles from the first pause up to five minutes. A random part of up to a quarter is
-    /// subtracted, so that objects that failed together do not stay together.
+    /// Doubles from the first pause up to five minutes. Up to a quarter is subtracted, a part that
+    /// differs from object to object: those that failed together do not stay together.
     fn pause(&mut self, at: &ObjectRef, first: Duration, outcome: Outcome) -> Duration {
         let failures = self.failures.entry(at.clone()).or_default();
         let pauses = failures.pauses;

@@ -8,9 +8,9 @@ use crate::api::Reason;
 
 const LANE: &str = "eu-west-1";
 
-/// This many places in a region, for any namespace.
-fn limits(region: usize) -> ConcurrencyLimits {
-    ConcurrencyLimits { in_region: region, region, namespace: usize::MAX, all: usize::MAX }
+/// This many places in a lane, for any namespace.
+fn limits(lane: usize) -> ConcurrencyLimits {
+    ConcurrencyLimits { namespace_in_lane: lane, lane, namespace: usize::MAX, all: usize::MAX }
 }
 
 fn at(name: &str) -> ObjectRef {
@@ -265,7 +265,7 @@ fn a_resync_has_one_turn_of_four_and_a_retry_one_of_eight() {
 #[test]
 fn a_retry_does_not_wait_for_resyncs_that_have_no_place() {
     let limits =
-        ConcurrencyLimits { in_region: 3, region: 6, namespace: usize::MAX, all: usize::MAX };
+        ConcurrencyLimits { namespace_in_lane: 3, lane: 6, namespace: usize::MAX, all: usize::MAX };
     let (mut queue, now) = (Queue::new(limits), Instant::now());
     let push = |queue: &mut Queue, namespace: &str, class: Class, count: usize| {
         for number in 0..count {
@@ -286,8 +286,8 @@ fn a_retry_does_not_wait_for_resyncs_that_have_no_place() {
 }
 
 #[test]
-fn a_namespace_fills_neither_a_region_nor_all_places() {
-    let limits = ConcurrencyLimits { in_region: 2, region: 4, namespace: 3, all: 5 };
+fn a_namespace_fills_neither_a_lane_nor_all_places() {
+    let limits = ConcurrencyLimits { namespace_in_lane: 2, lane: 4, namespace: 3, all: 5 };
     let (mut queue, now) = (Queue::new(limits), Instant::now());
     let push = |queue: &mut Queue, namespace: &str, region: &str| {
         for number in 0..9 {
@@ -318,7 +318,7 @@ fn a_namespace_fills_neither_a_region_nor_all_places() {
         queue.finished(&at, ends(Next::Change), now);
         running.extend(queue.pop(now).map(|turn| turn.at));
     }
-    assert!(queue.of_namespace.is_empty() && queue.lanes.is_empty(), "nothing is kept");
+    assert!(queue.running_by_namespace.is_empty() && queue.lanes.is_empty(), "nothing is kept");
 }
 
 #[test]
