@@ -103,7 +103,7 @@ impl<'a> Run<'a> {
     /// Does one step and notes what it taught, or ends the reconciliation.
     async fn act(&mut self, step: Step) -> Result<Option<Action>, Error> {
         match step {
-            Step::Read(ReadStep::Namespace) => {
+            Step::ReadNamespace => {
                 let api_server = &self.ctx.api_server;
                 let read = objects::read_namespace(api_server, &self.at.namespace).await?;
                 self.observed.namespace_labels = Some(read.labels);
@@ -217,7 +217,6 @@ impl<'a> Run<'a> {
                     None => self.find_instance().await?,
                 }
             }
-            ReadStep::Namespace => {}
             ReadStep::ListOperations => {
                 let read = self.lightsail().operations_of(&self.desired.instance).await?;
                 self.observed.operations = Some((read.value, self.clocks.time_of(read.at)));
