@@ -45,6 +45,7 @@ pub mod lease;
 pub mod lightsail;
 pub(crate) mod loopback;
 pub mod metrics;
+pub(crate) mod outage;
 pub(crate) mod page_limit;
 pub mod proxies;
 pub mod readiness;

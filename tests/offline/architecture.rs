@@ -73,6 +73,7 @@ const FLOORS: [&[&str]; 11] = [
         "keep_entries",
         "loopback",
         "key_text",
+        "outage",
         "page_limit",
         "api_shares",
     ],
