@@ -145,8 +145,8 @@ struct State {
 impl State {
     /// Whether objects need an account.
     fn needs_account(&self, now: Moment) -> bool {
-        let is_settled = |gone: Moment| now.since(gone) >= REPLACED_WITHIN;
-        !self.accounts.is_empty() || !self.none_since.is_none_or(is_settled)
+        let may_be_replaced = |gone: Moment| now.since(gone) < REPLACED_WITHIN;
+        !self.accounts.is_empty() || self.none_since.is_some_and(may_be_replaced)
     }
 
     /// The account of this name, if it can be read.

@@ -47,20 +47,6 @@ pub(super) enum Change<K> {
 }
 
 impl<K: Reconciled> Change<K> {
-    /// The object that is gone, if it could be read.
-    pub(super) fn gone(&self) -> Option<&K> {
-        match self {
-            Self::Gone(object) => match &**object {
-                Served::Readable(object) => Some(object),
-                Served::Unreadable(_) => None,
-            },
-            Self::Applied(_)
-            | Self::Listing { .. }
-            | Self::Listed { .. }
-            | Self::Unlisted { .. } => None,
-        }
-    }
-
     /// Brings the rows up to date.
     pub(super) fn apply_to<C: Claim>(
         self,
