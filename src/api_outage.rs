@@ -16,11 +16,10 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::kube_error::told;
+use crate::outage::{News, Spoken};
 use crate::readiness::{Extent, Readiness};
 
 const API_SERVER: &str = "the Kubernetes API server";
-/// A server that is reached and not reached by turns is spoken of this often.
-const QUIET: Duration = Duration::from_mins(5);
 /// Who gave up waiting after this time did so because there was no answer.
 const SLOW: Duration = Duration::from_secs(3);
 
@@ -33,38 +32,14 @@ struct Inner {
     server: String,
     proxy: Option<String>,
     readiness: Readiness,
-    spoken: Mutex<Spoken>,
+    told: Mutex<Told>,
 }
 
-/// What was said last.
+/// What was said, and whether the last request failed.
 #[derive(Debug, Default)]
-struct Spoken {
-    at: Option<Instant>,
-    /// It has not been said yet that it is over.
-    is_open: bool,
+struct Told {
+    spoken: Spoken,
     is_failing: bool,
-}
-
-/// What is to be said.
-#[derive(Debug, PartialEq, Eq)]
-enum News {
-    Begins,
-    IsOver,
-}
-
-impl Spoken {
-    fn note(&mut self, fails: bool, now: Instant) -> Option<News> {
-        self.is_failing = fails;
-        if !fails {
-            return std::mem::take(&mut self.is_open).then_some(News::IsOver);
-        }
-        let is_quiet = self.at.is_some_and(|at| now.saturating_duration_since(at) < QUIET);
-        if self.is_open || is_quiet {
-            return None;
-        }
-        (self.at, self.is_open) = (Some(now), true);
-        Some(News::Begins)
-    }
 }
 
 impl ApiOutage {
@@ -72,21 +47,22 @@ impl ApiOutage {
     #[must_use]
     pub(crate) fn new(server: &Uri, proxy: Option<&Uri>, readiness: Readiness) -> Self {
         let (server, proxy) = (host(server), proxy.map(host));
-        Self(Arc::new(Inner { server, proxy, readiness, spoken: Mutex::default() }))
+        Self(Arc::new(Inner { server, proxy, readiness, told: Mutex::default() }))
     }
 
     fn note(&self, failure: Option<&str>) {
-        let Inner { server, proxy, readiness, spoken } = &*self.0;
-        let mut spoken = spoken.lock();
-        if failure.is_none() && !spoken.is_failing {
+        let Inner { server, proxy, readiness, told } = &*self.0;
+        let mut told = told.lock();
+        if failure.is_none() && !told.is_failing {
             return;
         }
-        let told = failure.map(|why| match proxy {
+        told.is_failing = failure.is_some();
+        let trouble = failure.map(|why| match proxy {
             Some(proxy) => format!("{server} by the proxy {proxy}: {why}"),
             None => format!("{server}: {why}"),
         });
-        readiness.trouble(Extent::All, API_SERVER.to_owned(), told);
-        match spoken.note(failure.is_some(), Instant::now()) {
+        readiness.trouble(Extent::All, API_SERVER.to_owned(), trouble);
+        match told.spoken.note(failure.is_some(), Instant::now()) {
             Some(News::Begins) => tracing::warn!(
                 host = server,
                 proxy,
@@ -179,26 +155,6 @@ impl Drop for Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_outage_is_reported_once_and_once_when_it_is_over() {
-        let (mut spoken, start) = (Spoken::default(), Instant::now());
-        let (second, later) = (Duration::from_secs(1), QUIET + Duration::from_secs(1));
-        for (fails, after, expected) in [
-            (false, Duration::ZERO, None),
-            (true, second, Some(News::Begins)),
-            (true, later * 2, None),
-            (false, later * 2, Some(News::IsOver)),
-            (false, later * 2, None),
-            (true, later * 2 + second, Some(News::Begins)),
-            (false, later * 2 + second, Some(News::IsOver)),
-            (true, later * 2 + second * 2, None),
-            (false, later * 2 + second * 2, None),
-            (true, later * 4, Some(News::Begins)),
-        ] {
-            assert_eq!(spoken.note(fails, start + after), expected, "{fails} {after:?}");
-        }
-    }
 
     #[test]
     fn readyz_names_the_server_the_proxy_and_the_cause() {

@@ -1,17 +1,19 @@
-//! The Kubernetes API server. Every request to it but the watches goes through here: it is bounded
-//! in time, since the client library has no read timeout of its own, and a write is sent only if
-//! the Lease outlives its timeout.
+//! The Kubernetes API server. Reconciliations send their requests through here: each is bounded in
+//! time, since the client library has no read timeout of its own, and a write is sent only if the
+//! Lease outlives its timeout. An Event is sent without the Lease, as nobody acts on it. Watches,
+//! the election and the start have ways of their own.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::events::v1::Event;
-use kube::api::PostParams;
+use kube::api::{PatchParams, PostParams};
 use kube::{Api, Client};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
+use crate::api::FIELD_MANAGER;
 use crate::api_shares::ApiShares;
 use crate::error::Error;
 use crate::lease::HeldLease;
@@ -132,6 +134,11 @@ impl ApiServer {
         }
         bounded(self.write_timeout, request).await
     }
+}
+
+/// A patch names the operator as the manager of its fields.
+pub(crate) fn patch_parameters() -> PatchParams {
+    PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() }
 }
 
 async fn bounded<T>(

@@ -96,7 +96,8 @@ struct OwnedPlace {
     _share: Share,
 }
 
-fn is_watch(uri: &Uri) -> bool {
+/// Whether a request begins a watch.
+pub(crate) fn is_watch(uri: &Uri) -> bool {
     let mut parameters = uri.query().unwrap_or_default().split('&');
     parameters.any(|parameter| parameter.starts_with("watch="))
 }

@@ -7,7 +7,7 @@
 //! turn of that group at most.
 //!
 //! A waiter that gives up leaves the line, and if it was just handed the permit, passes it on. A
-//! group is kept only while it has waiters.
+//! group is kept only while it has waiters, or has gone ahead and others still wait.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;

@@ -46,6 +46,7 @@ pub mod lightsail;
 pub(crate) mod log_queue;
 mod loopback;
 pub mod metrics;
+pub(crate) mod outage;
 pub(crate) mod page_limit;
 pub mod proxies;
 pub mod readiness;

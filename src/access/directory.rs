@@ -145,8 +145,8 @@ struct State {
 impl State {
     /// Whether objects need an account.
     fn needs_account(&self, now: Moment) -> bool {
-        let is_settled = |gone: Moment| now.since(gone) >= REPLACED_WITHIN;
-        !self.accounts.is_empty() || !self.none_since.is_none_or(is_settled)
+        let may_be_replaced = |gone: Moment| now.since(gone) < REPLACED_WITHIN;
+        !self.accounts.is_empty() || self.none_since.is_some_and(may_be_replaced)
     }
 
     /// The account of this name, if it can be read.
@@ -258,7 +258,10 @@ impl Directory {
 
     /// Records that this version cannot read an account.
     pub fn note_unreadable(&self, name: &str) {
-        self.put(&mut self.state.lock(), name.into(), Some(Seen::Unreadable));
+        let mut state = self.state.lock();
+        if !matches!(state.accounts.get(name), Some(Seen::Unreadable)) {
+            self.put(&mut state, name.into(), Some(Seen::Unreadable));
+        }
     }
 
     /// Records that an account is gone.
@@ -366,10 +369,43 @@ fn role(role: &AssumedRole) -> Role {
 
 #[cfg(test)]
 mod tests {
+    use aws_config::SdkConfig;
+    use http::{Request, Response};
+    use kube::Client;
+    use kube::client::Body;
     use serde_json::json;
 
     use super::*;
     use crate::access::tests::{account, used};
+    use crate::api_server::fake::Answers;
+    use crate::lease::HeldLease;
+    use crate::lightsail::Sources;
+    use crate::metrics::Metrics;
+    use crate::readiness::Readiness;
+
+    #[tokio::test]
+    async fn an_account_that_cannot_be_read_is_news_once() {
+        let server = Answers(|_: &Request<Body>| Ok(Response::new(Body::empty())));
+        let client = Client::new(server, "default");
+        let api_server = ApiServer::new(client, HeldLease::not_held(), Duration::ZERO);
+        let sessions = Sessions::new(
+            SdkConfig::builder().build(),
+            Sources::default(),
+            Duration::ZERO,
+            Arc::default(),
+            HeldLease::not_held(),
+            Metrics::default(),
+            Readiness::default(),
+        );
+        let directory = Directory::new(Settings::default(), api_server, sessions);
+        let mut news = directory.subscribe();
+        for _ in 0..2 {
+            directory.note_unreadable("production");
+        }
+        assert_eq!(news.try_recv(), Ok(News::Account("production".into())));
+        assert_eq!(news.try_recv(), Ok(News::Need), "it is the first account");
+        assert!(news.try_recv().is_err());
+    }
 
     #[test]
     fn the_own_credentials_wait_until_the_last_account_has_been_gone_for_a_while() {

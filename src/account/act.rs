@@ -13,6 +13,7 @@ use crate::api::Reconciled;
 use crate::api::{ACCOUNT_FINALIZER, LightsailAccount};
 use crate::api_server::ApiServer;
 use crate::clock::Clocks;
+use crate::engine::action::Next;
 use crate::engine::objects::{self, has_finalizer};
 use crate::engine::served::Served;
 use crate::engine::verdict::seconds_to_ready;
@@ -84,7 +85,7 @@ impl<'a> Run<'a> {
                 return Ok(Some(Action::gone()));
             }
             Step::Finish(verdict) => return self.publish(&verdict).await.map(Some),
-            Step::Leave => return Ok(Some(Action::gone())),
+            Step::Leave(outcome) => return Ok(Some(Action { next: Next::Change, outcome })),
         }
         Ok(None)
     }

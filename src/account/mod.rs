@@ -117,7 +117,7 @@ impl Controller for Accounts {
         self.ctx.directory.note_listed();
     }
 
-    fn forget(&self, at: &ObjectRef, _: &str) {
+    fn forget(&self, at: &ObjectRef, _: Option<&Row<NoClaim>>) {
         self.ctx.directory.note_gone(&at.name);
     }
 

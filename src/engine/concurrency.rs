@@ -29,23 +29,23 @@ impl Class {
 /// How many objects are reconciled at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConcurrencyLimits {
-    /// Of one namespace in one region.
-    pub in_region: usize,
-    /// In one region. One namespace can take half of them.
-    pub region: usize,
-    /// Of one namespace, in all regions, because some of them may not answer.
+    /// Of one namespace in one lane, which is an account and a region.
+    pub namespace_in_lane: usize,
+    /// In one lane. One namespace can take half of them.
+    pub lane: usize,
+    /// Of one namespace, in all lanes, because some of them may not answer.
     pub namespace: usize,
     /// In all.
     pub all: usize,
 }
 
 impl ConcurrencyLimits {
-    /// `--concurrency` for one namespace in one region, and the numbers that follow from it.
+    /// `--concurrency` for one namespace in one lane, and the numbers that follow from it.
     #[must_use]
     pub fn new(concurrency: usize) -> Self {
         Self {
-            in_region: concurrency,
-            region: concurrency * 2,
+            namespace_in_lane: concurrency,
+            lane: concurrency * 2,
             namespace: concurrency * 2,
             all: concurrency * 10,
         }

@@ -5,10 +5,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use crate::api::key_pair::KeyAlgorithm;
+use crate::clock::Moment;
 use crate::fair_line::{FairLine, Rank};
 use crate::ssh::{self, GenerationFailed, PrivateKey};
 
@@ -16,12 +18,40 @@ use crate::ssh::{self, GenerationFailed, PrivateKey};
 #[derive(Debug, Default)]
 pub struct KeyMaker {
     line: FairLine,
-    /// By namespace, an RSA key that was made, and that no Secret holds.
-    spare_keys: Mutex<HashMap<Arc<str>, PrivateKey>>,
+    spare_keys: SpareKeys,
+}
+
+/// By namespace, an RSA key that was made, and that no Secret holds.
+#[derive(Debug, Default)]
+struct SpareKeys(Mutex<HashMap<Arc<str>, SpareKey>>);
+
+#[derive(Debug)]
+struct SpareKey {
+    key: PrivateKey,
+    since: Moment,
 }
 
 /// This many private keys are kept that no Secret holds.
 const MOST_SPARE_KEYS: usize = 64;
+/// One that nobody has needed for this long is dropped when a key is made or given back: whoever
+/// was refused a Secret tries again much sooner.
+const SPARE_FOR: Duration = Duration::from_hours(1);
+
+impl SpareKeys {
+    fn take(&self, namespace: &str, now: Moment) -> Option<PrivateKey> {
+        let mut keys = self.0.lock();
+        keys.retain(|_, spare| now.since(spare.since) < SPARE_FOR);
+        keys.remove(namespace).map(|spare| spare.key)
+    }
+
+    fn put(&self, namespace: &Arc<str>, key: PrivateKey, now: Moment) {
+        let mut keys = self.0.lock();
+        keys.retain(|_, spare| now.since(spare.since) < SPARE_FOR);
+        if keys.len() < MOST_SPARE_KEYS || keys.contains_key(namespace) {
+            keys.insert(Arc::clone(namespace), SpareKey { key, since: now });
+        }
+    }
+}
 
 impl KeyMaker {
     /// Makes a new key for an object of this namespace, or takes the one that was given back there.
@@ -36,8 +66,7 @@ impl KeyMaker {
         match algorithm {
             KeyAlgorithm::Ed25519 => ssh::generate(algorithm),
             KeyAlgorithm::RSA4096 => {
-                let spare = self.spare_keys.lock().remove(namespace);
-                if let Some(key) = spare {
+                if let Some(key) = self.spare_keys.take(namespace, Moment::now()) {
                     return Ok(key);
                 }
                 let permit = self.line.turn(namespace, Rank::InTurn).await;
@@ -54,12 +83,12 @@ impl KeyMaker {
 
     /// Takes back a key that no Secret holds. One that took long to make is used for the next
     /// object of the namespace that needs one, which may be the same: a quota or a policy refuses
-    /// Secrets for as long as it lasts. Nobody has seen the key, and it stays in memory (I4): one
-    /// for each namespace, and not of too many.
+    /// Secrets for as long as it lasts. Only the API server has seen the key, and what it asks
+    /// before it writes a Secret. It stays in memory (I4): one for each namespace, not of too many,
+    /// and not for long.
     pub fn give_back(&self, namespace: &Arc<str>, algorithm: KeyAlgorithm, key: PrivateKey) {
-        let mut keys = self.spare_keys.lock();
-        if algorithm == KeyAlgorithm::RSA4096 && keys.len() < MOST_SPARE_KEYS {
-            keys.insert(Arc::clone(namespace), key);
+        if algorithm == KeyAlgorithm::RSA4096 {
+            self.spare_keys.put(namespace, key, Moment::now());
         }
     }
 }
@@ -88,7 +117,7 @@ mod tests {
     #[tokio::test]
     async fn an_rsa_key_that_was_given_back_is_used_once_in_its_namespace() {
         let maker = KeyMaker::default();
-        let spare = |namespace: &str| maker.spare_keys.lock().get(namespace).cloned();
+        let has_spare = |namespace: &str| maker.spare_keys.0.lock().contains_key(namespace);
         let give_back = |namespace: &str, algorithm| {
             // The text of the key does not matter, and an RSA key takes long to make.
             let key = ssh::generate(KeyAlgorithm::Ed25519).unwrap();
@@ -96,7 +125,7 @@ mod tests {
             key.public().sha256()
         };
         give_back("team-a", KeyAlgorithm::Ed25519);
-        assert!(spare("team-a").is_none(), "it takes no time to make another one");
+        assert!(!has_spare("team-a"), "it takes no time to make another one");
         give_back("team-a", KeyAlgorithm::RSA4096);
         let last = give_back("team-a", KeyAlgorithm::RSA4096);
         give_back("team-b", KeyAlgorithm::RSA4096);
@@ -104,10 +133,30 @@ mod tests {
         let _permit = maker.line.turn(&Arc::from("other"), Rank::InTurn).await;
         let key = maker.make(&Arc::from("team-a"), KeyAlgorithm::RSA4096).await.unwrap();
         assert_eq!(key.public().sha256(), last);
-        assert!(spare("team-a").is_none() && spare("team-b").is_some());
+        assert!(!has_spare("team-a") && has_spare("team-b"));
+    }
+
+    #[test]
+    fn spare_keys_are_few_and_kept_for_an_hour() {
+        let (spare, start) = (SpareKeys::default(), Moment::now());
+        let (half, key) = (start + SPARE_FOR / 2, ssh::generate(KeyAlgorithm::Ed25519).unwrap());
+        let name = |number: usize| Arc::from(format!("team-{number}"));
+        let count = || spare.0.lock().len();
         for number in 0..2 * MOST_SPARE_KEYS {
-            give_back(&format!("team-{number}"), KeyAlgorithm::RSA4096);
+            spare.put(&name(number), key.clone(), start);
         }
-        assert_eq!(maker.spare_keys.lock().len(), MOST_SPARE_KEYS);
+        assert_eq!(count(), MOST_SPARE_KEYS);
+        let other = ssh::generate(KeyAlgorithm::Ed25519).unwrap();
+        let last = other.public().sha256();
+        spare.put(&name(0), other, half);
+        assert_eq!(count(), MOST_SPARE_KEYS);
+        let later = start + SPARE_FOR;
+        assert!(spare.take("team-1", later).is_none(), "nobody has needed it");
+        assert_eq!(count(), 1, "nor the others of then");
+        let taken = spare.take("team-0", later).unwrap();
+        assert_eq!(taken.public().sha256(), last, "its own may be replaced");
+        spare.put(&name(1), key.clone(), later);
+        spare.put(&name(2), key, later + SPARE_FOR);
+        assert_eq!(count(), 1, "one that is given back makes room, too");
     }
 }

@@ -206,14 +206,14 @@ impl Lane {
         waiting: &mut HashMap<ObjectRef, Waiting>,
     ) -> Option<(ObjectRef, Waiting)> {
         for class in self.order() {
-            if !self.running.has_place(class, limits.region) {
+            if !self.running.has_place(class, limits.lane) {
                 continue;
             }
             let of_namespace = &self.of_namespace;
             let line = &mut self.lines[class as usize];
             let has_place = |namespace: &Arc<str>| {
                 let running = of_namespace.get(namespace).copied().unwrap_or_default();
-                running.has_place(class, limits.in_region) && has_place(namespace)
+                running.has_place(class, limits.namespace_in_lane) && has_place(namespace)
             };
             let is_in_it = |at: &ObjectRef| waiting.get(at).is_some_and(|it| it.is_in(own, class));
             if let Some(at) = line.pop(has_place, is_in_it) {

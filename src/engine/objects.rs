@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ObjectReference};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::api::{DeleteParams, Patch, Preconditions};
 use kube::core::Request;
 use kube::core::params::GetParams;
 use kube::{Api, Client, Resource, ResourceExt};
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::api::{FIELD_MANAGER, RECONCILE_ANNOTATION, Reason, Reconciled};
-use crate::api_server::ApiServer;
+use crate::api_server::{ApiServer, patch_parameters};
 use crate::data_object::{Keys, parse_config_map};
 use crate::digest;
 use crate::error::Error;
@@ -165,8 +165,7 @@ async fn put_status<K: Reconciled>(
         { "op": "add", "path": "/status", "value": status },
     ]);
     let patch = serde_json::from_value(patch).map_err(kube::Error::SerdeError)?;
-    let parameters =
-        PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let parameters = patch_parameters();
     let request = Request::new(K::url_path(&(), metadata.namespace.as_deref()))
         .patch_subresource("status", &name, &parameters, &Patch::<()>::Json(patch))
         .map_err(kube::Error::BuildRequest)?;
@@ -190,8 +189,7 @@ async fn patch_metadata<K: Reconciled>(
     let mut metadata = json!({ "uid": object.uid(), "resourceVersion": object.resource_version() });
     metadata[key] = value;
     let api = api::<K>(api_server.client(), object.namespace().as_deref());
-    let parameters =
-        PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let parameters = patch_parameters();
     let patch = Patch::Merge(json!({ "metadata": metadata }));
     let name = object.name_any();
     let answer = async { api.patch(&name, &parameters, &patch).await.and_then(existing) };

@@ -76,7 +76,7 @@ pub struct Queue {
     /// How many of each namespace wait for their turn.
     waiting_by_namespace: HashMap<Arc<str>, usize>,
     /// How many of each namespace are running.
-    of_namespace: HashMap<Arc<str>, usize>,
+    running_by_namespace: HashMap<Arc<str>, usize>,
     due: BTreeMap<(Instant, ObjectRef), (Arc<str>, Class)>,
     due_at: HashMap<ObjectRef, Instant>,
     failures: HashMap<ObjectRef, Failures>,
@@ -106,7 +106,7 @@ impl Queue {
             waiting: HashMap::new(),
             running: HashMap::new(),
             waiting_by_namespace: HashMap::new(),
-            of_namespace: HashMap::new(),
+            running_by_namespace: HashMap::new(),
             due: BTreeMap::new(),
             due_at: HashMap::new(),
             failures: HashMap::new(),
@@ -128,7 +128,9 @@ impl Queue {
     }
 
     fn put(&mut self, at: ObjectRef, lane: Arc<str>, (class, rank): (Class, Rank), now: Instant) {
-        self.clear_due(&at);
+        // What was due later comes with it.
+        let due = self.clear_due(&at);
+        let class = due.map_or(class, |(_, (_, before))| class.min(before));
         if let Some(running) = self.running.get_mut(&at) {
             let class = running.again.as_ref().map_or(class, |(_, before)| class.min(*before));
             running.again = Some((lane, class));
@@ -152,7 +154,8 @@ impl Queue {
         }
     }
 
-    /// Adds an object from a later time on, or earlier if something else arrives before.
+    /// Adds an object from a later time on, or earlier if something else arrives before or is due
+    /// sooner.
     pub fn push_later(
         &mut self,
         at: ObjectRef,
@@ -160,9 +163,6 @@ impl Queue {
         class: Class,
         from: Instant,
     ) {
-        if self.due_at.get(&at).is_some_and(|due| *due <= from) {
-            return;
-        }
         self.set_due(at, lane.into(), class, from);
     }
 
@@ -184,9 +184,9 @@ impl Queue {
             return None;
         }
         let (limits, waiting, last) = (self.limits, &mut self.waiting, self.last.clone());
-        let of_namespace = &self.of_namespace;
+        let running_by_namespace = &self.running_by_namespace;
         let has_place = |namespace: &str| {
-            of_namespace.get(namespace).is_none_or(|running| *running < limits.namespace)
+            running_by_namespace.get(namespace).is_none_or(|running| *running < limits.namespace)
         };
         // There may be thousands of lanes.
         if !self.waiting_by_namespace.keys().any(|namespace| has_place(namespace)) {
@@ -207,7 +207,7 @@ impl Queue {
         lower(&mut self.waiting_by_namespace, &at.namespace);
         self.depth[class as usize] -= 1;
         self.last = Some(Arc::clone(&lane));
-        *self.of_namespace.entry(at.namespace.clone()).or_default() += 1;
+        *self.running_by_namespace.entry(at.namespace.clone()).or_default() += 1;
         self.running.insert(at.clone(), Running { lane, class, again: None, is_forgotten: false });
         let failures = self.failures.get(&at).copied().unwrap_or_default();
         Some(Item { at, class, waited: now.saturating_duration_since(since), failures })
@@ -234,7 +234,7 @@ impl Queue {
                 self.lanes.remove(&running.lane);
             }
         }
-        lower(&mut self.of_namespace, &at.namespace);
+        lower(&mut self.running_by_namespace, &at.namespace);
         let outcome = action.outcome;
         let due = match action.next {
             _ if running.is_forgotten => None,
@@ -256,11 +256,10 @@ impl Queue {
         }
         if let Some((lane, class)) = running.again {
             self.push(at.clone(), lane, class, now);
-        } else if let Some((pause, class)) = due
-            // Something that is due sooner may have arrived for it.
-            && self.due_at.get(at).is_none_or(|due| *due > now + pause)
-        {
-            self.set_due(at.clone(), running.lane, class, now + pause);
+        } else if let Some((pause, class)) = due {
+            // What arrived for it meanwhile knows its lane better.
+            let lane = self.find_due(at).map_or(running.lane, |(lane, _)| Arc::clone(lane));
+            self.set_due(at.clone(), lane, class, now + pause);
         }
         running.is_forgotten
     }
@@ -305,8 +304,8 @@ impl Queue {
         self.depth[class as usize]
     }
 
-    /// Doubles from the first pause up to five minutes. A random part of up to a quarter is
-    /// subtracted, so that objects that failed together do not stay together.
+    /// Doubles from the first pause up to five minutes. Up to a quarter is subtracted, a part that
+    /// differs from object to object: those that failed together do not stay together.
     fn pause(&mut self, at: &ObjectRef, first: Duration, outcome: Outcome) -> Duration {
         let failures = self.failures.entry(at.clone()).or_default();
         let pauses = failures.pauses;
@@ -318,17 +317,26 @@ impl Queue {
         pause.saturating_sub(pause * share / 1024)
     }
 
+    /// The object is due then. With what it is due for already, it comes once: at the earlier time,
+    /// and with the better class.
     fn set_due(&mut self, at: ObjectRef, lane: Arc<str>, class: Class, from: Instant) {
-        self.clear_due(&at);
+        let (from, class) = match self.clear_due(&at) {
+            Some((due, (_, before))) => (from.min(due), class.min(before)),
+            None => (from, class),
+        };
         self.due_at.insert(at.clone(), from);
         self.due.insert((from, at), (lane, class));
     }
 
-    fn clear_due(&mut self, at: &ObjectRef) {
-        if let Some(from) = self.due_at.remove(at) {
-            shrink(&mut self.due_at);
-            self.due.remove(&(from, at.clone()));
-        }
+    fn find_due(&self, at: &ObjectRef) -> Option<&(Arc<str>, Class)> {
+        self.due.get(&(*self.due_at.get(at)?, at.clone()))
+    }
+
+    /// The object is due no more. Returns when it was, where, and why.
+    fn clear_due(&mut self, at: &ObjectRef) -> Option<(Instant, (Arc<str>, Class))> {
+        let from = self.due_at.remove(at)?;
+        shrink(&mut self.due_at);
+        self.due.remove(&(from, at.clone())).map(|due| (from, due))
     }
 }
 

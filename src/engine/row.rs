@@ -28,7 +28,7 @@ pub fn claim_key(region: &str, name: &str) -> ClaimKey {
 pub struct Row<C> {
     /// The object's uid.
     pub uid: Uid,
-    /// The lane of the queue: the region in which it asks Lightsail.
+    /// The lane of the queue: the region in which it asks Lightsail, and the account that it uses.
     pub lane: Arc<str>,
     /// What a reconciliation depends on. A change of it makes one due. It excludes the status,
     /// which the operator writes itself.
@@ -80,7 +80,7 @@ impl<C: Claim> Row<C> {
 }
 
 /// An object's claim to one thing in Lightsail.
-pub trait Claim {
+pub trait Claim: Clone {
     /// The order of those that claim the same.
     type Rank: Ord + Clone + fmt::Debug;
 

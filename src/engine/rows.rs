@@ -313,11 +313,11 @@ impl<C: Claim> Rows<C> {
         unreadable || self.get(at).is_some_and(|row| row.uid == *uid)
     }
 
-    /// The uid of the object that had this name, if another one has it now. It went, and this one
-    /// came, while no watch was there.
+    /// What was kept of the object that had this name, if another one has it now. It went, and this
+    /// one came, while no watch was there.
     #[must_use]
-    pub fn predecessor(&self, at: &ObjectRef, uid: &str) -> Option<String> {
-        self.get(at).filter(|row| row.uid != *uid).map(|row| row.uid.to_string())
+    pub fn predecessor(&self, at: &ObjectRef, uid: &str) -> Option<&Row<C>> {
+        self.get(at).filter(|row| row.uid != *uid)
     }
 
     /// Drops an object that is gone. Returns the objects that waited for it and come next.

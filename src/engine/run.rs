@@ -135,8 +135,8 @@ pub trait Controller: Send + Sync {
         None
     }
 
-    /// Drops what is remembered of the object with this uid, which is gone along with its row.
-    fn forget(&self, at: &ObjectRef, uid: &str);
+    /// Drops what is remembered of an object, which is gone along with its row, if it had one.
+    fn forget(&self, at: &ObjectRef, row: Option<&Row<Self::Claim>>);
 
     /// Reconciles one object. `changed` is cancelled when it is changed meanwhile, or is gone: who
     /// waits for something that may take long starts over then.
@@ -210,7 +210,7 @@ pub async fn run<C: Controller>(controller: &C) {
     }
 }
 
-/// Lets the kind know of a change.
+/// Lets the kind know of a change, before the rows are brought up to date with it.
 fn tell<C: Controller>(controller: &C, change: &Change<C::Object>) {
     match change {
         Change::Applied(Served::Readable(object)) => controller.note_applied(object),
@@ -218,10 +218,15 @@ fn tell<C: Controller>(controller: &C, change: &Change<C::Object>) {
             let uid = object.metadata.uid.as_deref().unwrap_or_default();
             controller.note_unreadable(&ObjectRef::of_metadata(&object.metadata), uid);
         }
+        Change::Gone(object) => {
+            if let Served::Readable(object) = &**object {
+                controller.note_gone(object);
+            }
+        }
         Change::Listed { .. } | Change::Unlisted { is_unknown: true, .. } => {
             controller.note_listed();
         }
-        Change::Gone(_) | Change::Listing { .. } | Change::Unlisted { .. } => {}
+        Change::Listing { .. } | Change::Unlisted { .. } => {}
     }
 }
 
@@ -248,9 +253,6 @@ fn note_change<C: Controller>(
     change: Change<C::Object>,
 ) {
     let (ctx, now) = (controller.context(), Instant::now());
-    if let Some(object) = change.gone() {
-        controller.note_gone(object);
-    }
     let mut rows = controller.rows().lock();
     let row_of = |object: &C::Object| {
         let row = controller.row_of(object);
@@ -279,9 +281,9 @@ fn note_change<C: Controller>(
             "this version of the operator cannot read an object, and leaves it alone"
         );
     }
-    for (at, uid) in news.gone {
+    for (at, row) in news.gone {
         queue.forget(&at);
-        controller.forget(&at, &uid);
+        controller.forget(&at, row.as_ref());
         if let Some(lane) = controller.follow_up_lane(&at) {
             queue.push(at, lane, Class::Change, now);
         }

@@ -47,28 +47,14 @@ pub(super) enum Change<K> {
 }
 
 impl<K: Reconciled> Change<K> {
-    /// The object that is gone, if it could be read.
-    pub(super) fn gone(&self) -> Option<&K> {
-        match self {
-            Self::Gone(object) => match &**object {
-                Served::Readable(object) => Some(object),
-                Served::Unreadable(_) => None,
-            },
-            Self::Applied(_)
-            | Self::Listing { .. }
-            | Self::Listed { .. }
-            | Self::Unlisted { .. } => None,
-        }
-    }
-
     /// Brings the rows up to date.
     pub(super) fn apply_to<C: Claim>(
         self,
         rows: &mut Rows<C>,
         row_of: impl Fn(&K) -> Row<C>,
         now: Instant,
-    ) -> Effects {
-        let mut effects = Effects::default();
+    ) -> Effects<C> {
+        let mut effects = Effects { due: Vec::new(), gone: Vec::new(), unreadable: None };
         let gone = match self {
             Self::Applied(Served::Readable(object)) => {
                 effects.due = rows.apply(&ObjectRef::of(&object), row_of(&object), now);
@@ -98,10 +84,10 @@ impl<K: Reconciled> Change<K> {
             Self::Listing { .. } | Self::Unlisted { .. } => Vec::new(),
         };
         for at in gone {
-            let uid = rows.get(&at).map(|row| row.uid.to_string()).unwrap_or_default();
+            let row = rows.get(&at).cloned();
             let heirs = rows.remove(&at).into_iter();
             effects.due.extend(heirs.map(|at| Due { at, class: Class::Change, from: now }));
-            effects.gone.push((at, uid));
+            effects.gone.push((at, row));
         }
         effects
     }
@@ -159,12 +145,13 @@ impl FirstLists {
 }
 
 /// What a change means.
-#[derive(Debug, Default)]
-pub(super) struct Effects {
+#[derive(Debug)]
+pub(super) struct Effects<C> {
     /// The reconciliations that are due.
     pub(super) due: Vec<Due>,
-    /// The objects that are gone, with their uids.
-    pub(super) gone: Vec<(ObjectRef, String)>,
+    /// The objects that are gone, and what was kept of each. Of one that was never readable, that
+    /// is nothing.
+    pub(super) gone: Vec<(ObjectRef, Option<Row<C>>)>,
     /// An object that cannot be read, and the field.
     pub(super) unreadable: Option<(ObjectRef, String)>,
 }

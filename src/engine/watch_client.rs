@@ -15,6 +15,8 @@ use kube::client::Body;
 use parking_lot::Mutex;
 use tower_service::Service;
 
+use crate::api_shares::is_watch;
+
 /// A watch that ends sooner has failed: the API server lets it run for many seconds.
 const SHORTEST: Duration = Duration::from_secs(1);
 
@@ -55,8 +57,7 @@ impl Service<Request<Body>> for WatchService {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let (client, last_run) = (self.client.clone(), self.last_run.clone());
         Box::pin(async move {
-            let mut parameters = request.uri().query().unwrap_or_default().split('&');
-            let is_watch = parameters.any(|it| it == "watch=true");
+            let is_watch = is_watch(request.uri());
             // A proxy may hold the beginning back until the end.
             let begun = Instant::now();
             let answer = client.send(request).await?;

@@ -145,15 +145,19 @@ impl Controller for HostKeyResets {
 
     fn note_applied(&self, object: &HostKeyReset) {
         let uid = object.metadata.uid.as_deref().unwrap_or_default();
-        let predecessor = self.memory.rows.lock().predecessor(&ObjectRef::of(object), uid);
+        let rows = self.memory.rows.lock();
+        let predecessor = rows.predecessor(&ObjectRef::of(object), uid).map(|row| row.uid.clone());
+        drop(rows);
         if let Some(uid) = predecessor {
-            self.memory.forget_uid(&uid);
+            self.memory.forget_uid(&uid.to_string());
         }
     }
 
-    fn forget(&self, at: &ObjectRef, uid: &str) {
+    fn forget(&self, at: &ObjectRef, row: Option<&Row<ResetClaim>>) {
         self.memory.forget(at);
-        self.memory.forget_uid(uid);
+        if let Some(row) = row {
+            self.memory.forget_uid(&row.uid.to_string());
+        }
     }
 
     async fn reconcile(&self, item: Item, _: CancellationToken) -> Action {

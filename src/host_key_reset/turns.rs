@@ -71,13 +71,14 @@ pub(super) struct TurnTiming {
 }
 
 impl Turns {
-    /// Takes the turn, unless somebody comes first. `start_of` is when a reset began, if this
-    /// process knows: clocks jump.
+    /// Takes the turn, unless somebody comes first. With each rival comes whether it is in line.
+    /// One that has the turn keeps it whatever is known of it: that may be older than its turn.
+    /// `start_of` is when a reset began, if this process knows: clocks jump.
     pub(super) fn take<'a>(
         &mut self,
         at: &ObjectRef,
         own: &ResetClaim,
-        rivals: impl Iterator<Item = &'a ResetClaim>,
+        rivals: impl Iterator<Item = (&'a ResetClaim, bool)>,
         start_of: impl Fn(&str) -> Option<Timestamp>,
         clocks: &Clocks,
         timing: TurnTiming,
@@ -87,12 +88,15 @@ impl Turns {
         let place = (own.account.clone(), own.region.clone(), own.instance.clone());
         let holder = self.0.get(&place).filter(|holder| holder.uid != own.uid);
         let (mut until, mut ahead, mut new_until) = (None, 0, Some(now));
-        for rival in rivals {
+        for (rival, is_in_line) in rivals {
             // One that is gone, or over, holds nothing.
             let holds = holder.filter(|it| it.uid == rival.uid && rival.stage != Stage::Over);
             until = until.max(holds.map(|holder| clocks.time_of(holder.until)));
+            if !is_in_line {
+                continue;
+            }
             let new_for = rival.created_at.map(|created| later(created, NEW_FOR));
-            let is_in_line = match rival.stage {
+            let may_be_next = match rival.stage {
                 Stage::Begun { start, holds } => {
                     let start = start_of(&rival.uid).unwrap_or(start);
                     until = until.max(Some(later(start, holds).max(searched_by)));
@@ -102,7 +106,7 @@ impl Turns {
                 Stage::Waiting => true,
                 Stage::Blocked | Stage::Over => false,
             };
-            if is_in_line && rival.age() < own.age() {
+            if may_be_next && rival.age() < own.age() {
                 ahead += 1;
                 // By then, it is not waited for any more.
                 let ends = new_for.filter(|_| rival.stage == Stage::New);
@@ -172,6 +176,10 @@ mod tests {
         }
     }
 
+    fn in_line(rivals: &[ResetClaim]) -> impl Iterator<Item = (&ResetClaim, bool)> {
+        rivals.iter().map(|rival| (rival, true))
+    }
+
     #[test]
     fn a_reset_waits_for_those_that_come_first() {
         let own = claim("own", 1_000, Stage::New);
@@ -195,14 +203,14 @@ mod tests {
             ("one that is over", Some(claim("b", 900, Stage::Over)), Turn::Taken),
         ] {
             let rivals: Vec<ResetClaim> = rival.into_iter().collect();
-            assert_eq!(Turns::default().take(&at("own"), &own, rivals.iter(), |_| None,
+            assert_eq!(Turns::default().take(&at("own"), &own, in_line(&rivals), |_| None,
                 &now(1_000), TIMING), expected, "{name}");
         }
         let crowd: Vec<_> = (0..60).map(|age| claim("b", age, Stage::Waiting)).collect();
-        assert_eq!(Turns::default().take(&at("own"), &own, crowd.iter(), |_| None, &now(1_000),
+        assert_eq!(Turns::default().take(&at("own"), &own, in_line(&crowd), |_| None, &now(1_000),
             TIMING), until(1_300), "the longer the line, the later it asks again");
         let new: Vec<_> = (0..60).map(|_| claim("b", 999, Stage::New)).collect();
-        assert_eq!(Turns::default().take(&at("own"), &own, new.iter(), |_| None, &now(1_000),
+        assert_eq!(Turns::default().take(&at("own"), &own, in_line(&new), |_| None, &now(1_000),
             TIMING), until(1_029), "those that nobody observes are not waited for longer");
     }
 
@@ -217,7 +225,7 @@ mod tests {
         ] {
             assert_eq!(is_in_the_way(stage, has_failed), expected, "{name}");
             let rival = claim("b", 900, stage);
-            let rivals = [&rival].into_iter().filter(|it| is_in_the_way(it.stage, has_failed));
+            let rivals = [(&rival, is_in_the_way(stage, has_failed))].into_iter();
             let own = claim("own", 1_000, Stage::New);
             let turn = Turns::default().take(&at("own"), &own, rivals, |_| None, &now(1_000),
                 TIMING);
@@ -262,7 +270,7 @@ mod tests {
         ] {
             let rivals = [claim("b", 900, stage)];
             let leads_for = SignedDuration::from_secs(leads_for);
-            assert_eq!(Turns::default().take(&at("own"), &own, rivals.iter(), |_| None,
+            assert_eq!(Turns::default().take(&at("own"), &own, in_line(&rivals), |_| None,
                 &now(1_000), TurnTiming { leads_for, ..TIMING }), expected, "{name}");
         }
     }
@@ -273,7 +281,7 @@ mod tests {
             Stage::Blocked));
         let mut turns = Turns::default();
         let mut take = |own: &ResetClaim, rivals: &[ResetClaim], second| {
-            turns.take(&at(&own.uid), own, rivals.iter(), |_| None, &now(second), TIMING)
+            turns.take(&at(&own.uid), own, in_line(rivals), |_| None, &now(second), TIMING)
         };
         let others = |claim: &ResetClaim| [claim.clone()];
         assert_eq!(take(&first, &others(&second), 1_000), Turn::Taken);
@@ -288,20 +296,45 @@ mod tests {
         assert_eq!(turns.0.len(), 0);
     }
 
+    /// Its row may be from before its turn, and its account was edited since, or it has failed.
+    #[test]
+    fn i6_a_turn_is_kept_whatever_is_known_of_the_one_that_has_it() {
+        let own = claim("own", 1_001, Stage::Waiting);
+        for stage in [Stage::New, Stage::Waiting, Stage::Blocked] {
+            let first = claim("b", 1_000, stage);
+            let mut turns = Turns::default();
+            assert_eq!(turns.take(&at("b"), &first, in_line(&[]), |_| None, &now(1_000), TIMING),
+                Turn::Taken);
+            let mut take = |first: &ResetClaim, second| {
+                let rivals = [(first, false)].into_iter();
+                turns.take(&at("own"), &own, rivals, |_| None, &now(second), TIMING)
+            };
+            assert_eq!(take(&first, 1_001), Turn::After(time(1_160)), "{stage:?}");
+            assert_eq!(take(&claim("b", 1_000, Stage::Over), 1_002), Turn::Taken, "{stage:?}");
+        }
+        let mut turns = Turns::default();
+        for stage in [Stage::New, Stage::Waiting, begun(1_600)] {
+            let rival = claim("b", 900, stage);
+            assert_eq!(turns.take(&at("own"), &own, [(&rival, false)].into_iter(), |_| None,
+                &now(1_000), TIMING), Turn::Taken, "{stage:?} has no turn, and is not in line");
+        }
+    }
+
     #[test]
     fn a_turn_lasts_as_long_if_the_wall_clock_jumps() {
         let first = claim("a", 1_000, Stage::Waiting);
         let second = claim("b", 1_001, Stage::Blocked);
         for jump in [-7_200, 7_200] {
             let mut turns = Turns::default();
-            assert_eq!(turns.take(&at("a"), &first, [].iter(), |_| None, &now(1_000),
+            assert_eq!(turns.take(&at("a"), &first, in_line(&[]), |_| None, &now(1_000),
                 TIMING), Turn::Taken);
             let jumped = |second: u64| {
                 clocks(time(second.cast_signed() + jump), Duration::from_secs(second))
             };
             let rivals = [claim("a", 1_000, Stage::Blocked)];
             let mut take = |at_second| {
-                turns.take(&at("b"), &second, rivals.iter(), |_| None, &jumped(at_second), TIMING)
+                let rivals = in_line(&rivals);
+                turns.take(&at("b"), &second, rivals, |_| None, &jumped(at_second), TIMING)
             };
             assert_eq!(take(1_159), Turn::After(time(1_160 + jump)));
             assert_eq!(take(1_160), Turn::Taken);

@@ -162,8 +162,8 @@ impl Counts {
 }
 
 impl Lane {
-    /// The counts that one object is in.
-    fn counts(&mut self, namespace: &Arc<str>, change: impl Fn(&mut Counts)) {
+    /// Changes the counts that one object is in.
+    fn edit_counts(&mut self, namespace: &Arc<str>, change: impl Fn(&mut Counts)) {
         change(&mut self.all);
         change(self.namespaces.entry(Arc::clone(namespace)).or_default());
     }
@@ -186,7 +186,7 @@ impl Crowds {
         let (lane, own) = self.lane(lane);
         own.namespaces.retain(|_, counts| !counts.is_idle(now));
         let namespace = shared(&own.namespaces, &at.namespace);
-        own.counts(&namespace, |counts| counts.coming += 1);
+        own.edit_counts(&namespace, |counts| counts.coming += 1);
         self.members.insert(Digest::of(uid), Member { lane, stage: Stage::Coming(namespace) });
     }
 
@@ -196,7 +196,7 @@ impl Crowds {
         self.leave(uid, now);
         let (lane, own) = self.lane(lane);
         own.credit += EARNED;
-        own.counts(&at.namespace, |counts| {
+        own.edit_counts(&at.namespace, |counts| {
             counts.waiting += 1;
             counts.arrive(now);
         });
@@ -216,7 +216,7 @@ impl Crowds {
         let Some(member) = self.members.remove(&Digest::of(uid)) else { return };
         shrink(&mut self.members);
         let Some(lane) = self.lanes.get_mut(&member.lane) else { return };
-        lane.counts(member.namespace(), |counts| {
+        lane.edit_counts(member.namespace(), |counts| {
             counts.left = Some(now);
             match member.stage {
                 Stage::Named(..) => counts.waiting -= 1,

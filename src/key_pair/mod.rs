@@ -238,6 +238,15 @@ impl KeyPairs {
     }
 }
 
+/// Forgets an object that is gone, of which this was kept.
+fn forget(memory: &Memory, at: &ObjectRef, row: &Row<PairClaim>) {
+    let (uid, claim) = (row.uid.to_string(), row.claim.as_ref());
+    // Nobody may have seen it go: then this is all that is known of it.
+    let has_record = claim.is_some_and(|claim| claim.arn.is_some() || claim.has_intent);
+    memory.note_left(&at.namespace, &uid, has_record);
+    memory.forget_gone(&uid);
+}
+
 impl Controller for KeyPairs {
     type Object = LightsailKeyPair;
     type Claim = PairClaim;
@@ -262,15 +271,9 @@ impl Controller for KeyPairs {
     fn note_applied(&self, object: &LightsailKeyPair) {
         let (uid, now) = (object.metadata.uid.as_deref().unwrap_or_default(), Moment::now());
         let at = ObjectRef::of(object);
-        let predecessor = {
-            let rows = self.memory.rows.lock();
-            let claim = rows.get(&at).and_then(|row| row.claim.as_ref());
-            let has_record = claim.is_some_and(|claim| claim.arn.is_some() || claim.has_intent);
-            rows.predecessor(&at, uid).map(|uid| (uid, has_record))
-        };
-        if let Some((uid, has_record)) = predecessor {
-            self.memory.note_left(&at.namespace, &uid, has_record);
-            self.memory.forget_gone(&uid);
+        let predecessor = self.memory.rows.lock().predecessor(&at, uid).cloned();
+        if let Some(row) = predecessor {
+            forget(&self.memory, &at, &row);
         }
         let comes_later = || {
             let rows = self.memory.rows.lock();
@@ -320,9 +323,10 @@ impl Controller for KeyPairs {
         self.memory.vanished.lock().get(at).map(|it| claim::lane_of(&it.object))
     }
 
-    fn forget(&self, at: &ObjectRef, uid: &str) {
-        self.memory.note_left(&at.namespace, uid, false);
-        self.memory.forget_gone(uid);
+    fn forget(&self, at: &ObjectRef, row: Option<&Row<PairClaim>>) {
+        if let Some(row) = row {
+            forget(&self.memory, at, row);
+        }
     }
 
     async fn reconcile(&self, item: Item, changed: CancellationToken) -> Action {
@@ -337,5 +341,53 @@ impl Controller for KeyPairs {
             return action;
         }
         run_in_span(KIND, &item, self.reconcile_live(&item, &changed)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::engine::rows::{Shown, claim_key};
+    use crate::engine::trigger::Trigger;
+
+    #[test]
+    fn an_object_that_nobody_saw_go_may_have_left_the_pair_on_its_record() {
+        let claim = |arn: Option<&str>, has_intent| PairClaim {
+            key: claim_key("eu-west-1", "fleet"),
+            name: Digest::of("fleet"),
+            owner: Digest::of("cluster/team-a/fleet"),
+            created_at: None,
+            arn: arn.map(Digest::of),
+            account: None,
+            wants_pair: true,
+            has_intent,
+            is_idle: false,
+            has_acted: true,
+            waits: false,
+            is_refused: false,
+            baseline: None,
+        };
+        for (name, claim, expected) in [
+            ("it has a pair", Some(claim(Some("arn"), false)), true),
+            ("its import is on record", Some(claim(None, true)), true),
+            ("neither", Some(claim(None, false)), false),
+            ("it can do nothing", None, false),
+        ] {
+            let (generation, has_finalizer) = (1, true);
+            let (is_deleting, reconcile, tracked_by) = (false, None, None);
+            let row = Row {
+                uid: "u".into(),
+                lane: "eu-west-1".into(),
+                trigger: Trigger { generation, is_deleting, has_finalizer, reconcile, tracked_by },
+                region_answered: true,
+                was_acted_on: false,
+                shown: Shown { ready: false, reason: None },
+                claim,
+            };
+            let memory = Memory::default();
+            forget(&memory, &ObjectRef::new("team-a", "fleet"), &row);
+            assert_eq!(memory.left_at("team-a").is_some(), expected, "{name}");
+        }
     }
 }

@@ -144,7 +144,9 @@ pub(super) async fn shared_list(
     let (what, extent) = (list_of(scope), ctx.regions.extent(&scope.region));
     // Anybody may reach the probes, and AWS's answers name the roles of accounts.
     let (_, account) = lane_parts(lane);
-    let why = |error: &lightsail::Error| account.map_or(error.to_string(), |_| error.code.clone());
+    let why = |error: &lightsail::Error| {
+        account.map_or_else(|| error.for_probes(), |_| error.code.clone())
+    };
     let Some(list) = list.transpose() else { return Ok(None) };
     ctx.readiness.trouble(extent, what, list.as_ref().err().map(why));
     let list = list?;

@@ -100,6 +100,15 @@ pub struct Error {
     pub operation: Option<&'static str>,
 }
 
+impl Error {
+    /// What anybody may read who reaches the probes: where AWS says which role may not do
+    /// something, only the code.
+    pub(crate) fn for_probes(&self) -> String {
+        let names_role = self.kind == ErrorKind::Denied || self.message.contains("arn:");
+        if names_role { self.code.clone() } else { self.to_string() }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: {}", self.code, self.message)

@@ -39,11 +39,11 @@ struct Known {
     tried: Vec<(Region, Arc<str>)>,
     /// Regions that were tried until another took their place, and of which something may be kept.
     displaced: HashSet<Region>,
-    /// Which namespaces name a region, by kind.
+    /// Who names a region.
     users: HashMap<Region, HashSet<User>>,
 }
 
-/// A kind and a namespace.
+/// The objects of a kind that use an account, in a namespace.
 type User = (String, Arc<str>);
 
 impl Regions {
@@ -93,15 +93,16 @@ impl Regions {
         }
     }
 
-    /// Objects of a kind in this namespace name the region.
-    pub fn enter(&self, region: &Region, kind: &str, namespace: &Arc<str>) {
-        let user = (kind.to_owned(), Arc::clone(namespace));
+    /// Objects in this namespace name the region. `user` is their kind and the account that they
+    /// use.
+    pub fn enter(&self, region: &Region, user: &str, namespace: &Arc<str>) {
+        let user = (user.to_owned(), Arc::clone(namespace));
         self.known.lock().users.entry(region.clone()).or_default().insert(user);
     }
 
-    /// No object of the kind in this namespace names the region any more.
-    pub fn leave(&self, region: &Region, kind: &str, namespace: &Arc<str>) {
-        self.known.lock().leave(region, kind, namespace);
+    /// None of these objects names the region any more.
+    pub fn leave(&self, region: &Region, user: &str, namespace: &Arc<str>) {
+        self.known.lock().leave(region, user, namespace);
     }
 
     /// Whether no object names any region.
@@ -151,9 +152,9 @@ impl Known {
         self.tried.iter().filter(|(_, of)| of == namespace).count()
     }
 
-    fn leave(&mut self, region: &Region, kind: &str, namespace: &Arc<str>) {
+    fn leave(&mut self, region: &Region, user: &str, namespace: &Arc<str>) {
         let Some(users) = self.users.get_mut(region) else { return };
-        users.remove(&(kind.to_owned(), Arc::clone(namespace)));
+        users.remove(&(user.to_owned(), Arc::clone(namespace)));
         if !users.iter().any(|(_, user)| user == namespace) {
             self.tried.retain(|(tried, of)| tried != region || of != namespace);
         }
@@ -215,19 +216,19 @@ mod tests {
     #[test]
     fn nothing_is_kept_of_regions_that_no_object_names() {
         let regions = Regions::default();
-        let (one, kind, a, b): (_, _, Arc<str>, Arc<str>) =
+        let (one, user, a, b): (_, _, Arc<str>, Arc<str>) =
             (region(1), "Kind", "a".into(), "b".into());
-        regions.enter(&one, kind, &a);
+        regions.enter(&one, user, &a);
         regions.enter(&one, "Other", &a);
-        regions.enter(&one, kind, &b);
+        regions.enter(&one, user, &b);
         assert!(admits(&regions, "a", 1));
-        regions.leave(&one, kind, &a);
-        assert_eq!(regions.known.lock().tried.len(), 1, "another kind still names it");
+        regions.leave(&one, user, &a);
+        assert_eq!(regions.known.lock().tried.len(), 1, "another user still names it");
         regions.leave(&one, "Other", &a);
         assert_eq!(regions.known.lock().tried.len(), 0, "it is tried no more for a");
         assert!(admits(&regions, "b", 1) && !regions.forget_unused(&one));
         regions.note_answer(&one);
-        regions.leave(&one, kind, &b);
+        regions.leave(&one, user, &b);
         assert!(regions.forget_unused(&one));
         let known = regions.known.lock();
         assert!(known.answered.is_empty() && known.tried.is_empty() && known.users.is_empty());
@@ -246,9 +247,9 @@ mod tests {
         assert!(admits(&regions, "quiet", 64));
         assert!(regions.forget_unused(&region(63)), "its place was taken");
         assert!(regions.known.lock().displaced.is_empty());
-        let (one, kind) = (region(0), "Kind");
-        regions.leave(&one, kind, &"greedy".into());
-        regions.enter(&one, kind, &"other".into());
+        let (one, user) = (region(0), "Kind");
+        regions.leave(&one, user, &"greedy".into());
+        regions.enter(&one, user, &"other".into());
         assert!(!regions.forget_unused(&one), "another namespace names it");
     }
 

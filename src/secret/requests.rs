@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource;
 use kube::api::Patch;
 use kube::core::Request;
-use kube::core::params::{GetParams, PatchParams, PostParams};
+use kube::core::params::{GetParams, PostParams};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -19,7 +19,7 @@ use super::values::{
     found, is_stale, owner_annotation,
 };
 use crate::api::{FIELD_MANAGER, LightsailKeyPair};
-use crate::api_server::ApiServer;
+use crate::api_server::{ApiServer, patch_parameters};
 use crate::data_object::{Keys, parse_secret};
 use crate::error::Error;
 use crate::key_text::without_keys;
@@ -171,8 +171,7 @@ async fn patch(
     found: &Found,
     change: serde_json::Value,
 ) -> Result<(), Error> {
-    let parameters =
-        PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let parameters = patch_parameters();
     let request = request(owner.namespace).patch(&found.name, &parameters, &Patch::Merge(change));
     write(api_server, &found.name, request).await.map(drop)
 }

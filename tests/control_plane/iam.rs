@@ -328,10 +328,13 @@ async fn a_denial_heals_by_itself_when_the_policy_is_attached() {
     let bed = Bed::new("iam").await;
     let nothing = json!({ "Effect": "Allow", "Action": "sts:GetCallerIdentity", "Resource": "*" });
     bed.simulator.set_policy(ACCOUNT, Some(&document(&[nothing]))).unwrap();
-    let _operator = bed.start().await;
+    let operator = bed.start().await;
     bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
     let (_, message) = bed.wait_stalled::<LightsailKeyPair>("fleet", "AccessDenied").await;
     assert!(message.contains("lightsail:GetKeyPairs"), "{message}");
+    // Whoever reaches the probes does not read which role the operator has.
+    let (_, report) = operator.get("/readyz").await.unwrap();
+    assert!(report.contains("AccessDenied") && !report.contains("arn:"), "{report}");
     bed.simulator.set_policy(ACCOUNT, Some(&document(&statements("key-pairs.json", "")))).unwrap();
     bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
 }

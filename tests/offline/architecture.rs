@@ -74,6 +74,7 @@ const FLOORS: [&[&str]; 11] = [
         "log_queue",
         "loopback",
         "key_text",
+        "outage",
         "page_limit",
         "api_shares",
     ],

@@ -10,8 +10,8 @@ pub use self::users::{is_under_way, may_have_pair};
 use super::message::Message;
 use super::world::Observed;
 use crate::api::Reason;
-use crate::engine::Verdict;
 use crate::engine::action::Next;
+use crate::engine::{Outcome, Verdict};
 use crate::lightsail::Error;
 
 /// How soon to count again how many objects still use an account that is being deleted.
@@ -21,11 +21,11 @@ const COUNT_AGAIN: Duration = Duration::from_secs(10);
 #[must_use]
 pub fn plan(observed: &Observed) -> Step {
     if !observed.is_primary {
-        return Step::Leave;
+        return Step::Leave(Outcome::Unchanged);
     }
     if observed.is_deleting {
         if !observed.has_finalizer {
-            return Step::Leave;
+            return Step::Leave(Outcome::Gone);
         }
         return match observed.users {
             None => Step::CountUsers,
@@ -97,7 +97,7 @@ mod tests {
             | Step::CountUsers
             | Step::AddFinalizer
             | Step::RemoveFinalizer
-            | Step::Leave => format!("{step:?}"),
+            | Step::Leave(_) => format!("{step:?}"),
         }
     }
 
@@ -116,9 +116,11 @@ mod tests {
             ("identified", |o| o.caller = Some(Ok("arn".to_owned())), "Ready Identified"),
             ("refused", |o| o.caller = Some(Err(denied())), "Stalled AccessDenied"),
             ("an outage", |o| o.caller = Some(Err(Error::timeout())), "Reconciling ServiceError"),
-            ("of another operator", |o| o.is_primary = false, "Leave"),
+            ("of another operator", |o| o.is_primary = false, "Leave(Unchanged)"),
             ("deleted, never seen before",
-             |o| { o.is_deleting = true; o.has_finalizer = false; }, "Leave"),
+             |o| { o.is_deleting = true; o.has_finalizer = false; }, "Leave(Gone)"),
+            ("deleted, of another operator",
+             |o| { o.is_primary = false; o.is_deleting = true; }, "Leave(Unchanged)"),
             ("deleted", |o| o.is_deleting = true, "CountUsers"),
             ("deleted, in use", |o| { o.is_deleting = true; o.users = Some(2); },
              "Reconciling AccountInUse"),

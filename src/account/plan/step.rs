@@ -1,6 +1,6 @@
 //! What a plan returns: one next effect.
 
-use crate::engine::Verdict;
+use crate::engine::{Outcome, Verdict};
 
 /// One next effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,6 @@ pub enum Step {
     RemoveFinalizer,
     /// The reconciliation ends, and this is published.
     Finish(Verdict),
-    /// The reconciliation ends with nothing to publish.
-    Leave,
+    /// The reconciliation ends with nothing to publish, and counts as this.
+    Leave(Outcome),
 }

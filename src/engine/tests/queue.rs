@@ -8,9 +8,9 @@ use crate::api::Reason;
 
 const LANE: &str = "eu-west-1";
 
-/// This many places in a region, for any namespace.
-fn limits(region: usize) -> ConcurrencyLimits {
-    ConcurrencyLimits { in_region: region, region, namespace: usize::MAX, all: usize::MAX }
+/// This many places in a lane, for any namespace.
+fn limits(lane: usize) -> ConcurrencyLimits {
+    ConcurrencyLimits { namespace_in_lane: lane, lane, namespace: usize::MAX, all: usize::MAX }
 }
 
 fn at(name: &str) -> ObjectRef {
@@ -145,6 +145,50 @@ fn what_is_acted_on_later_comes_once_and_with_whatever_comes_sooner() {
 }
 
 #[test]
+fn a_change_that_is_due_keeps_its_class_whatever_else_is_due_or_arrives() {
+    let second = Duration::from_secs(1);
+    let begin = |now| {
+        let mut queue = Queue::new(limits(10));
+        queue.push(at("a"), LANE, Class::Resync, now);
+        assert!(queue.pop(now).is_some());
+        queue
+    };
+    let push_later = |queue: &mut Queue, from| queue.push_later(at("a"), LANE, Class::Change, from);
+    for (pause, change) in [(3, 9), (9, 3)] {
+        let (now, next) = (Instant::now(), ends(Next::After(second * pause)));
+        let first = now + second * pause.min(change);
+        let mut queue = begin(now);
+        queue.finished(&at("a"), next, now);
+        push_later(&mut queue, now + second * change);
+        assert_eq!(queue.next_due(), Some(first), "it waits");
+        assert_eq!(queue.pop(first).map(|item| item.class), Some(Class::Change), "it waits");
+        let mut queue = begin(now);
+        push_later(&mut queue, now + second * change);
+        queue.finished(&at("a"), next, now);
+        assert_eq!(queue.next_due(), Some(first), "it is worked on");
+        assert_eq!(queue.pop(first).map(|item| item.class), Some(Class::Change), "it is worked on");
+        assert_eq!(queue.next_due(), None, "once");
+    }
+    let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
+    push_later(&mut queue, now + second);
+    queue.push(at("a"), LANE, Class::Resync, now);
+    assert_eq!(queue.pop(now).map(|item| item.class), Some(Class::Change), "what came now");
+    assert_eq!(queue.next_due(), None);
+}
+
+#[test]
+fn what_arrives_for_an_object_that_is_worked_on_says_in_which_lane_it_is() {
+    let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
+    let second = Duration::from_secs(1);
+    queue.push(at("a"), LANE, Class::Change, now);
+    assert!(queue.pop(now).is_some());
+    queue.push_later(at("a"), "us-east-1", Class::Change, now + second * 9);
+    queue.finished(&at("a"), ends(Next::After(second)), now);
+    assert!(queue.pop(now + second).is_some());
+    assert_eq!(queue.lane_of(&at("a")), Some("us-east-1"));
+}
+
+#[test]
 fn whoever_works_on_an_object_learns_that_it_was_changed_meanwhile() {
     type Arrives = fn(&mut Queue, Instant);
     let rows: [(&str, Arrives, bool); 5] = [
@@ -221,7 +265,7 @@ fn a_resync_has_one_turn_of_four_and_a_retry_one_of_eight() {
 #[test]
 fn a_retry_does_not_wait_for_resyncs_that_have_no_place() {
     let limits =
-        ConcurrencyLimits { in_region: 3, region: 6, namespace: usize::MAX, all: usize::MAX };
+        ConcurrencyLimits { namespace_in_lane: 3, lane: 6, namespace: usize::MAX, all: usize::MAX };
     let (mut queue, now) = (Queue::new(limits), Instant::now());
     let push = |queue: &mut Queue, namespace: &str, class: Class, count: usize| {
         for number in 0..count {
@@ -242,8 +286,8 @@ fn a_retry_does_not_wait_for_resyncs_that_have_no_place() {
 }
 
 #[test]
-fn a_namespace_fills_neither_a_region_nor_all_places() {
-    let limits = ConcurrencyLimits { in_region: 2, region: 4, namespace: 3, all: 5 };
+fn a_namespace_fills_neither_a_lane_nor_all_places() {
+    let limits = ConcurrencyLimits { namespace_in_lane: 2, lane: 4, namespace: 3, all: 5 };
     let (mut queue, now) = (Queue::new(limits), Instant::now());
     let push = |queue: &mut Queue, namespace: &str, region: &str| {
         for number in 0..9 {
@@ -274,7 +318,7 @@ fn a_namespace_fills_neither_a_region_nor_all_places() {
         queue.finished(&at, ends(Next::Change), now);
         running.extend(queue.pop(now).map(|turn| turn.at));
     }
-    assert!(queue.of_namespace.is_empty() && queue.lanes.is_empty(), "nothing is kept");
+    assert!(queue.running_by_namespace.is_empty() && queue.lanes.is_empty(), "nothing is kept");
 }
 
 #[test]

@@ -65,7 +65,19 @@ fn an_object_that_was_created_again_unseen_has_a_predecessor() {
     assert_eq!(rows.predecessor(&at("a"), "u"), None);
     apply(&mut rows, &at("a"), row(1, "x"));
     assert_eq!(rows.predecessor(&at("a"), "u"), None);
-    assert_eq!(rows.predecessor(&at("a"), "other"), Some("u".to_owned()));
+    assert_eq!(
+        rows.predecessor(&at("a"), "other").map(|row| row.uid.to_string()),
+        Some("u".into())
+    );
+}
+
+#[test]
+fn what_was_kept_of_an_object_is_known_when_it_is_gone() {
+    let (mut rows, now) = (Rows::default(), Instant::now());
+    apply(&mut rows, &at("a"), row(1, "x"));
+    let list = Change::<LightsailKeyPair>::Listed { namespace: None, seen: HashSet::new() };
+    let gone = list.apply_to(&mut rows, |_| unreachable!("no object is applied"), now).gone;
+    assert_eq!(gone, [(at("a"), Some(row(1, "x")))]);
 }
 
 /// What is due immediately after a change.

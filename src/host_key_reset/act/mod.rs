@@ -103,7 +103,7 @@ impl<'a> Run<'a> {
     /// Does one step and notes what it taught, or ends the reconciliation.
     async fn act(&mut self, step: Step) -> Result<Option<Action>, Error> {
         match step {
-            Step::Read(ReadStep::Namespace) => {
+            Step::ReadNamespace => {
                 let api_server = &self.ctx.api_server;
                 let read = objects::read_namespace(api_server, &self.at.namespace).await?;
                 self.observed.namespace_labels = Some(read.labels);
@@ -217,7 +217,6 @@ impl<'a> Run<'a> {
                     None => self.find_instance().await?,
                 }
             }
-            ReadStep::Namespace => {}
             ReadStep::ListOperations => {
                 let read = self.lightsail().operations_of(&self.desired.instance).await?;
                 self.observed.operations = Some((read.value, self.clocks.time_of(read.at)));
@@ -260,18 +259,20 @@ impl<'a> Run<'a> {
         let key = claim::key_of(&self.object);
         let rows = self.memory.rows.lock();
         let (clocks, timing) = (self.clocks.advanced(), turn_timing(self.ctx));
-        let mut refusals = LastFound::default();
-        let may_begin = |rival: &Rival<'_, ResetClaim>| {
+        let (mut is_rival, mut refusals) = (self.is_rival(), LastFound::default());
+        let mut may_begin = |rival: &Rival<'_, ResetClaim>| {
             let (namespace, lane) = (Arc::clone(&rival.at.namespace), Arc::clone(&rival.row.lane));
             let key = (namespace, lane, claim::has_begun(rival.claim));
             !refusals.get(&key, || claim::may_not_begin(rival, &self.ctx.directory))
         };
         let mut failed = self.memory.failed.lock();
-        let is_in_the_way = |rival: &Rival<'_, ResetClaim>| {
-            is_in_the_way(rival.claim.stage, failed.contains(&rival.claim.uid))
-        };
-        let rivals = rows.rivals(self.at, key).filter(self.is_rival()).filter(may_begin);
-        let rivals = rivals.filter(is_in_the_way).map(|rival| rival.claim);
+        let has_failed = |uid: &str| failed.contains(uid);
+        let rivals = rows.rivals(self.at, key).map(move |rival| {
+            let is_in_line = is_rival(&rival)
+                && may_begin(&rival)
+                && is_in_the_way(rival.claim.stage, has_failed(&rival.claim.uid));
+            (rival.claim, is_in_line)
+        });
         let start_of = |uid: &str| self.memory.find_start(uid).map(|start| clocks.time_of(start));
         let mut turns = self.memory.turns.lock();
         self.observed.turn = turns.take(self.at, &own, rivals, start_of, &clocks, timing);

@@ -134,7 +134,7 @@ fn nobody_suspends_it(desired: &Desired, observed: &Observed) -> Option<Step> {
 
 fn lightsail_can_be_asked(desired: &Desired, observed: &Observed) -> Option<Step> {
     hindrance(desired, observed).map(|hindrance| match hindrance {
-        Hindrance::Unread(read) => Step::Read(read),
+        Hindrance::Unread(read) => read,
         Hindrance::Refused(verdict) if nothing(observed) == Nothing::WasReset => {
             Step::Wait(not_yet(desired, observed, verdict))
         }

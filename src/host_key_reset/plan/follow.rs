@@ -26,7 +26,7 @@ pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
         return conclude(desired, observed, operations.clone());
     }
     match hindrance(desired, observed) {
-        Some(Hindrance::Unread(read)) => return Step::Read(read),
+        Some(Hindrance::Unread(read)) => return read,
         Some(Hindrance::Refused(verdict)) => {
             return go_on(desired, observed, operations.clone(), verdict);
         }

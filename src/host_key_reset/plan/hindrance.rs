@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::step::ReadStep;
+use super::step::{ReadStep, Step};
 use crate::access::Grant;
 use crate::access::permission::{Permission, What, permission};
 use crate::engine::Verdict;
@@ -19,7 +19,7 @@ const READ_AGAIN: Duration = Duration::from_mins(1);
 /// What is in the way of asking Lightsail about this reset.
 pub(super) enum Hindrance {
     /// Something that must be read first.
-    Unread(ReadStep),
+    Unread(Step),
     /// Something to be published, and waited for.
     Refused(Verdict),
 }
@@ -32,7 +32,7 @@ pub(super) fn hindrance(desired: &Desired, observed: &Observed) -> Option<Hindra
     let (asks, has_acted) = ([What::HostKeyReset], observed.status.attempts > 0);
     match permission(&observed.grant, of_namespace, &desired.region, &asks, has_acted) {
         Permission::Granted => {}
-        Permission::LabelsUnread => return Some(Hindrance::Unread(ReadStep::Namespace)),
+        Permission::LabelsUnread => return Some(Hindrance::Unread(Step::ReadNamespace)),
         Permission::Refused(why) => {
             return Some(refused(&Message::NoAccess { why, way_out: way_out(observed) }));
         }
@@ -41,7 +41,7 @@ pub(super) fn hindrance(desired: &Desired, observed: &Observed) -> Option<Hindra
         return Some(Hindrance::Refused(failed(observed, error)));
     }
     let Some(account) = &observed.account else {
-        return Some(Hindrance::Unread(ReadStep::Identify));
+        return Some(Hindrance::Unread(Step::Read(ReadStep::Identify)));
     };
     let recorded = observed.status.account_id.as_deref().map(AccountId::from);
     let (recorded, pinned) = (recorded.as_ref(), desired.pinned_account.as_ref());

@@ -40,7 +40,7 @@ pub(super) fn find_call<'a>(
         return Err(Step::NoteSearch(Search { intent, since, first_list: None }));
     };
     match hindrance(desired, observed) {
-        Some(Hindrance::Unread(read)) => return Err(Step::Read(read)),
+        Some(Hindrance::Unread(read)) => return Err(read),
         Some(Hindrance::Refused(verdict)) => {
             return Err(go_on(desired, observed, since, verdict));
         }

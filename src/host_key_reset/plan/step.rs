@@ -14,8 +14,10 @@ use crate::ids::Arn;
 /// One next effect.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// Read something. That may fail, and then is tried again later.
+    /// Read something of AWS. That may fail, and then is tried again later.
     Read(ReadStep),
+    /// Read the labels of the namespace.
+    ReadNamespace,
     /// Publish an Event that the mark is that of another object or spec.
     ReportForeignMark,
     /// Ask for this object's turn among the resets of the instance.
@@ -77,8 +79,6 @@ pub enum Step {
 pub enum ReadStep {
     /// Which account the credentials belong to.
     Identify,
-    /// The labels of the namespace.
-    Namespace,
     /// The instance.
     FindInstance,
     /// The instance, as it was read a moment ago for another reset of it, or else now.

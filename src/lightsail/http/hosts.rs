@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::failure::Failure;
+use crate::outage::{News, Spoken};
 
-/// The log names a host that alternates between reachable and unreachable this often.
-const QUIET: Duration = Duration::from_mins(5);
 /// A host without requests for this long is dropped.
 const FORGOTTEN: Duration = Duration::from_mins(15);
 /// More than the regions of Lightsail and the sources of credentials together. Beyond this, hosts
@@ -22,25 +21,16 @@ pub(super) struct Hosts(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    failing: HashMap<String, Spoken>,
+    failing: HashMap<String, Failing>,
     /// Those that have ever answered, which are logged whatever else fails. No more than [`MOST`]:
     /// AWS has fewer.
     answered: HashSet<String>,
 }
 
 #[derive(Debug)]
-struct Spoken {
-    at: Instant,
+struct Failing {
+    spoken: Spoken,
     failed_at: Instant,
-    /// The log does not say yet that it is over.
-    is_open: bool,
-}
-
-/// What is new of a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum News {
-    Begins,
-    IsOver,
 }
 
 impl Hosts {
@@ -68,33 +58,29 @@ impl Known {
         }
         let known = self.failing.get_mut(host);
         if !fails {
-            let spoken = known.filter(|spoken| spoken.is_open)?;
-            spoken.is_open = false;
-            return Some(News::IsOver);
+            return known?.spoken.note(false, now);
         }
-        let since = |then: Instant| now.saturating_duration_since(then);
         if let Some(known) = known {
             known.failed_at = now;
-            if known.is_open || since(known.at) < QUIET {
-                return None;
-            }
+            return known.spoken.note(true, now);
         }
-        self.failing.retain(|_, spoken| since(spoken.failed_at) < FORGOTTEN);
-        if !self.failing.contains_key(host) && !self.answered.contains(host) {
+        let since = |then: Instant| now.saturating_duration_since(then);
+        self.failing.retain(|_, failing| since(failing.failed_at) < FORGOTTEN);
+        if !self.answered.contains(host) {
             let never_answered = self.failing.keys().filter(|host| !self.answered.contains(*host));
             if never_answered.count() >= MOST {
                 return None;
             }
         }
-        let spoken = Spoken { at: now, failed_at: now, is_open: true };
-        self.failing.insert(host.to_owned(), spoken);
-        Some(News::Begins)
+        let failing = Failing { spoken: Spoken::default(), failed_at: now };
+        self.failing.entry(host.to_owned()).or_insert(failing).spoken.note(true, now)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outage::QUIET;
 
     #[test]
     fn an_outage_of_a_host_that_has_answered_is_told_however_many_others_fail() {

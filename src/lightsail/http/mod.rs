@@ -41,8 +41,8 @@ use super::endpoint::is_secure;
 use crate::metrics::Metrics;
 use crate::proxies::Proxies;
 
-/// As many as the reconciliations of one kind in a region, at the default `--concurrency`, with
-/// some to spare.
+/// As many as the reconciliations of one kind for a namespace in an account and region, at the
+/// default `--concurrency`, with some to spare.
 const MOST_IDLE_PER_HOST: usize = 16;
 /// Longer than the pause between two requests of a reconciliation or of a crowd of them; shorter
 /// than an interval, between which a connection would only wait.

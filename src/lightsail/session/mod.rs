@@ -275,7 +275,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         };
         Noted {
             is_failing: true,
-            troubles: vec![(region.clone(), Some(error.to_string()))],
+            troubles: vec![(region.clone(), Some(error.for_probes()))],
             news: is_news.then(|| news(error.clone())),
         }
     }

@@ -374,3 +374,22 @@ fn other_keys_without_an_end_are_new() {
         assert_eq!(noted.is_failing, is_failing, "{name}");
     }
 }
+
+#[test]
+fn the_probes_name_no_role() {
+    let of_role = "User: arn:aws:sts::1:assumed-role/a/b is not authorized";
+    let role = "not authorized to perform sts:AssumeRole on arn:aws:iam::1:role/a";
+    for (kind, message, expected) in [
+        (ErrorKind::Transient, "down", "Code: down"),
+        (ErrorKind::BadCredentials, "the profile: `a` was not defined", "Code: the profile"),
+        (ErrorKind::BadCredentials, role, "Code"),
+        (ErrorKind::Denied, of_role, "Code"),
+    ] {
+        let error = Error::new(kind, "Code", message);
+        let noted = Kept::default().note(&IRELAND.into(), Some(&error), clocks().at(0));
+        let [(_, Some(told))] = &noted.troubles[..] else { panic!("{message}: it fails") };
+        assert!(told.starts_with(expected) && !told.contains("arn:"), "{message}: {told}");
+        let Some(LogLine::NotHad(logged)) = noted.news else { panic!("{message}: it is news") };
+        assert_eq!(logged.message, message);
+    }
+}

@@ -35,6 +35,17 @@ fn who_manages_the_account_keeps_the_name_of_its_role() {
     }
 }
 
+#[test]
+fn the_labels_of_the_namespace_are_read_before_anything_of_aws() {
+    let mut entry = account(&json!({}));
+    entry.spec.allowed_namespaces = serde_json::from_value(json!({ "from": "Selector",
+        "selector": { "matchLabels": { "team": "a" } } })).unwrap();
+    let mut observed = Observed { grant: used(entry), account: None, ..observed() };
+    assert_eq!(plan(&desired(), &observed), Step::ReadNamespace);
+    observed.namespace_labels = Some([("team".to_owned(), "a".to_owned())].into());
+    assert_eq!(plan(&desired(), &observed), Step::Read(ReadStep::Identify));
+}
+
 /// Its spec cannot be edited.
 #[test]
 fn who_needs_an_account_creates_a_new_reset() {

@@ -188,7 +188,8 @@ fn word(step: &Step) -> String {
         Step::Keep { next: Next::After(_), .. } => "Keep for a while".to_owned(),
         Step::Progress { verdict, .. } => format!("Progress {}", verdict.reason),
         Step::Read(read) => first_word(&format!("{read:?}")),
-        other @ (Step::TakeTurn
+        other @ (Step::ReadNamespace
+        | Step::TakeTurn
         | Step::AwaitLease
         | Step::StartOver
         | Step::ReportForeignMark

@@ -210,7 +210,7 @@ impl Plans {
         let (desired, mut observed) = (Self::desired(run), Self::observed(run, now));
         let object = HostKeyReset { status: Some(observed.status.clone()), ..self.object.clone() };
         let (act, status) = match plan(&desired, &observed) {
-            Step::Read(ReadStep::Namespace | ReadStep::FindSharedInstance { .. }) => {
+            Step::ReadNamespace | Step::Read(ReadStep::FindSharedInstance { .. }) => {
                 unreachable!("there is no account")
             }
             Step::Read(ReadStep::Identify) => (Act::Identify, None),
