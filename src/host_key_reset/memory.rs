@@ -30,6 +30,8 @@ pub(super) struct Memory {
     pub(super) failed: Mutex<HashSet<String>>,
     /// Which reset has its turn at each instance.
     pub(super) turns: Mutex<Turns>,
+    /// The operations of resets that are over, whose objects may be gone.
+    pub(super) ended: Mutex<EndedOperations>,
     /// What was read of instances a moment ago.
     pub(super) instances: Mutex<HashMap<InstanceKey, SharedRead>>,
 }
@@ -46,6 +48,35 @@ pub(super) type InstanceKey = (Scope, Arc<str>, String);
 pub(super) struct SharedRead {
     instance: Option<Instance>,
     at: Moment,
+}
+
+/// By instance: the operations of resets that are over, and since when.
+#[derive(Debug, Default)]
+pub(super) struct EndedOperations(HashMap<(Scope, String), Vec<(String, Moment)>>);
+
+impl EndedOperations {
+    /// A reset of an instance has ended with these operations. What is older than `kept_for` is
+    /// dropped.
+    pub(super) fn note(
+        &mut self,
+        scope: Scope,
+        instance: &str,
+        operations: &[String],
+        kept_for: Duration,
+    ) {
+        self.0.retain(|_, ended| {
+            ended.retain(|(_, since)| since.elapsed() < kept_for);
+            !ended.is_empty()
+        });
+        let now = Moment::now();
+        let ended = operations.iter().map(|id| (id.clone(), now));
+        self.0.entry((scope, instance.to_owned())).or_default().extend(ended);
+    }
+
+    /// The operations of resets of this instance.
+    pub(super) fn of(&self, scope: Scope, instance: &str) -> impl Iterator<Item = &String> {
+        self.0.get(&(scope, instance.to_owned())).into_iter().flatten().map(|(id, _)| id)
+    }
 }
 
 /// What is known of a reset that is under way.
@@ -151,6 +182,23 @@ mod tests {
             assert_eq!(memory.open.lock().contains_key(&at), keeps_call);
             assert_eq!(memory.find_start("u").is_some(), keeps_start);
         }
+    }
+
+    #[test]
+    fn operations_of_resets_that_are_over_are_kept_for_a_while() {
+        let scope = |region: &str| Scope { account: "123456789012".into(), region: region.into() };
+        let mut ended = EndedOperations::default();
+        let hour = Duration::from_hours(1);
+        ended.note(scope("eu-west-1"), "web-1", &["a".to_owned(), "b".to_owned()], hour);
+        ended.note(scope("eu-west-1"), "web-2", &["c".to_owned()], hour);
+        let of = |ended: &EndedOperations, region: &str, instance: &str| {
+            ended.of(scope(region), instance).cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(of(&ended, "eu-west-1", "web-1"), ["a", "b"]);
+        assert!(of(&ended, "eu-west-2", "web-1").is_empty());
+        ended.note(scope("eu-west-1"), "web-1", &["d".to_owned()], Duration::ZERO);
+        assert_eq!(of(&ended, "eu-west-1", "web-1"), ["d"]);
+        assert_eq!(ended.0.len(), 1, "nothing is kept of the other one");
     }
 
     #[test]

@@ -286,7 +286,10 @@ impl<'a> Run<'a> {
         let (rows, key) = (self.memory.rows.lock(), claim::key_of(&self.object));
         let others = rows.rivals(self.at, key).filter(|rival| !rival.claim.operations.is_empty());
         let others = others.filter(self.is_rival());
-        others.flat_map(|rival| rival.claim.operations.iter().cloned()).collect()
+        let others = others.flat_map(|rival| rival.claim.operations.iter().cloned());
+        let ended = self.memory.ended.lock();
+        let scope = self.lightsail().scope().clone();
+        others.chain(ended.of(scope, &self.desired.instance).cloned()).collect()
     }
 
     /// Whether another reset of an instance of this name is in the same account. Where there are

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::host_key_reset::observe::started;
 use crate::host_key_reset::plan::{self, End};
 use crate::host_key_reset::{record, status};
+use crate::ids::Scope;
 
 impl Run<'_> {
     pub(super) async fn end(&mut self, end: &End) -> Result<(), Error> {
@@ -24,6 +25,7 @@ impl Run<'_> {
         let status = self.object.status.clone().unwrap_or_default();
         let operations: Vec<_> =
             status.operations.iter().filter_map(|operation| operation.id.clone()).collect();
+        self.note_ended(&operations);
         let operation_id = (!operations.is_empty()).then(|| operations.join(" "));
         tracing::info!(
             uid = self.object.uid(),
@@ -38,6 +40,15 @@ impl Run<'_> {
         );
         self.publish_event(end.severity(), end.reason, &note).await;
         Ok(())
+    }
+
+    /// They are nobody else's, also once this object is gone.
+    fn note_ended(&self, operations: &[String]) {
+        let Some(account) = self.observed.account.clone() else { return };
+        let scope = Scope { account, region: self.desired.region.clone() };
+        // As long as a search for a call lasts.
+        let kept_for = self.ctx.settings.effect_window() * 2;
+        self.memory.ended.lock().note(scope, &self.desired.instance, operations, kept_for);
     }
 
     pub(super) async fn publish_event(&self, severity: Severity, reason: Reason, note: &str) {
