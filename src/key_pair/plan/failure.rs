@@ -7,9 +7,9 @@ use super::kept_key;
 use super::permission;
 use super::step::Step;
 use crate::api::Operation;
-use crate::engine::Lookup;
 use crate::engine::account_rule::verdict_of;
 use crate::engine::action::Next;
+use crate::engine::Lookup;
 use crate::key_pair::message::{Message, Release, SecretProblem};
 use crate::key_pair::world::{Desired, Failure, Goal, Observed};
 use crate::lightsail::{self, ErrorKind, Imported};
@@ -22,7 +22,7 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
             ends_with_rejected_name(desired, observed, error)
         }
         Failure::Lightsail(error) => {
-            let way_out = permission::way_out(desired);
+            let way_out = permission::way_out(desired, observed);
             let is_identified = observed.account.is_some();
             let verdict = verdict_of(error, &observed.grant, is_identified, way_out);
             // A refusal of the operator's own is no silence of Lightsail's.
