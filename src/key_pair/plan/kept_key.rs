@@ -51,8 +51,11 @@ pub(super) fn usable<'a>(
     if found.is_of_another || (!found.is_own && !has_this_key) {
         // Whoever replaced it on purpose, with another key, has lost its label and annotations.
         let is_recorded = observed.recorded.secret_name.as_ref() == Some(secret);
+        let is_usable =
+            found.key.is_some() && matches!(desired.pair, DesiredPair::Generated { .. });
         let (_, object) = desired.owner.object();
-        return refuse(if needs_key || (is_recorded && !found.is_of_another) {
+        let may_be_meant = !found.is_of_another && (is_recorded || is_usable);
+        return refuse(if needs_key || may_be_meant {
             SecretProblem::WithoutOwner { object, needs_key }
         } else {
             SecretProblem::NotOwned { ends: desired.goal.ends() }
