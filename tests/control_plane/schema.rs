@@ -363,6 +363,14 @@ async fn i4_a_private_key_is_refused_in_each_form_and_not_echoed() {
         }
     }
     assert_eq!(refused, 22 * 12);
+    let key = public_key("ed25519");
+    let pem = String::from_utf8(sh("openssl genpkey -algorithm ed25519")).unwrap();
+    let spec = with(imported(&key), &json!({ "keyPairName": pem }));
+    let made = bed.try_create::<LightsailKeyPair>("pasted", &spec).await;
+    let refusal = made.map(|_| ()).unwrap_err();
+    let said = format!("{refusal} {refusal:?}");
+    assert!(said.contains("keyPairName may contain only"), "{said}");
+    assert!(!said.contains(pem.lines().nth(1).unwrap()), "a name is not echoed either");
     let pkcs12 = "openssl req -x509 -newkey rsa:2048 -nodes -keyout /dev/stdout -subj /CN=a \
                   2>/dev/null | openssl pkcs12 -export -passout pass:abc1 | base64 -w 0";
     let pkcs12 = String::from_utf8(sh(pkcs12)).unwrap();
