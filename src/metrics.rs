@@ -255,6 +255,11 @@ impl Default for Metrics {
             scopes: Arc::default(),
             request_labels: Arc::default(),
         };
+        all.set_vanished("LightsailKeyPair", 0);
+        for reason in ["Deleted", "Released"] {
+            let (kind, reason) = ("LightsailKeyPair".to_owned(), reason.to_owned());
+            drop(all.vanished_ended.get_or_create(&EndLabels { kind, reason }));
+        }
         for operation in OPERATIONS.split_whitespace().map(str::to_owned) {
             drop(all.request_seconds.get_or_create(&OperationLabels { operation }));
         }

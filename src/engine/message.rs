@@ -14,6 +14,9 @@ pub enum WayOut<'a> {
     None,
     /// That.
     Or(&'a str),
+    /// To do that, delete the object, and create it again: it has a key pair, so another object
+    /// cannot have the same one while it is there.
+    Again(&'a str),
     /// Only to ask: the call of the object may have been made, so another object must not be
     /// created for it.
     OnlyAsk,
@@ -107,7 +110,8 @@ impl fmt::Display for Message<'_> {
                 )?;
                 way_out.after(to, || {
                     format!(
-                        "create a new object whose accountRef names a LightsailAccount for {other}"
+                        "{} with an accountRef that names a LightsailAccount for {other}",
+                        way_out.create()
                     )
                 })
             }
@@ -130,7 +134,7 @@ impl fmt::Display for Message<'_> {
             }
             Self::NoAccess { why, way_out } => {
                 write!(to, "{}", Cause(*why))?;
-                way_out.after(to, || advice(*why))
+                way_out.after(to, || advice(*why, *way_out))
             }
             Self::AccountFails { name, code, is_tagged, way_out } => {
                 let log =
@@ -205,7 +209,7 @@ impl fmt::Display for Cause<'_> {
 }
 
 /// What its user can do then.
-fn advice(why: Refused<'_>) -> String {
+fn advice(why: Refused<'_>, way_out: WayOut<'_>) -> String {
     const ASK: &str = "ask whoever manages the accounts";
     match why {
         Refused::Required { is_reset } => {
@@ -220,7 +224,15 @@ fn advice(why: Refused<'_>) -> String {
             )
         }
         Refused::NotFound(_) => {
-            format!("create a new object with another accountRef.name, or {ASK}")
+            let create = way_out.create();
+            if let WayOut::Again(_) = way_out {
+                format!(
+                    "{ASK}, or, to use another LightsailAccount for the same AWS account, {create} \
+                     with another accountRef.name"
+                )
+            } else {
+                format!("{create} with another accountRef.name, or {ASK}")
+            }
         }
         Refused::NotAllowed(..) => {
             format!("correct the spec (immutable fields only in a new object), or {ASK}")
@@ -246,7 +258,15 @@ impl WayOut<'_> {
     fn or(self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Or(way_out) => write!(to, ", or {way_out}"),
-            Self::None | Self::OnlyAsk => Ok(()),
+            Self::None | Self::Again(_) | Self::OnlyAsk => Ok(()),
+        }
+    }
+
+    /// How another account comes to be used.
+    fn create(self) -> String {
+        match self {
+            Self::Again(first) => format!("{first}, delete this object, and create it again"),
+            Self::None | Self::Or(_) | Self::OnlyAsk => "create a new object".to_owned(),
         }
     }
 }

@@ -247,6 +247,7 @@ fn one_line(line: &str, encodings: u32) -> Result<Found> {
     let (first, second) = (words.next().unwrap_or_default(), words.next());
     if is_type(first) {
         let comment: Vec<&str> = words.collect();
+        refuse_private(second.as_slice())?;
         refuse_private(&comment)?;
         // The data of every key begin with the length of its type, which is AAAA in base64.
         let is_key = |pair: &[&str]| {
@@ -262,7 +263,8 @@ fn one_line(line: &str, encodings: u32) -> Result<Found> {
         let blob = BASE64.decode(second.unwrap_or_default());
         let blob = blob.map_err(|_| InvalidPublicKey::Data)?;
         if type_of(&blob) != Some(first) {
-            return Err(InvalidPublicKey::Data);
+            // Of a whole file.
+            return Err(private_key(&decode(&blob)).unwrap_or(InvalidPublicKey::Data));
         }
         return Ok(Found { blob, comment: comment.join(" ") });
     }

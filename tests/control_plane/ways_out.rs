@@ -277,9 +277,21 @@ async fn a_secret_that_cannot_be_used() {
     .await;
 
     // Somebody else's Secret, and one that is no private key.
-    put_secret(&bed, "theirs", ssh_auth, &key_pair_files("ed25519").0).await;
+    let (private, _) = key_pair_files("ed25519");
+    put_secret(&bed, "theirs", ssh_auth, &private).await;
     create(&bed, "fleet", &generated("theirs")).await;
     stalled(&bed, "fleet", "SecretNotOwned", "set secret.name in the spec to another").await;
+    // It is meant for an object.
+    create(&bed, "own", &generated("theirs")).await;
+    let way_out = "annotation lightsail-operator.dev/owner to LightsailKeyPair/own";
+    stalled(&bed, "own", "SecretNotOwned", way_out).await;
+    let marked = json!({ "metadata": {
+        "labels": { "app.kubernetes.io/managed-by": "lightsail-operator" },
+        "annotations": { "lightsail-operator.dev/owner": "LightsailKeyPair/own" } } });
+    secrets.patch("theirs", &PatchParams::default(), &Patch::Merge(marked)).await.unwrap();
+    set_spec(&bed, "own", json!({ "interval": "11m" })).await;
+    ready(&bed, "own", "Generated").await;
+    assert_eq!(bed.region.find_key_pair("own").unwrap().public_key.trim(), public_half(&private));
     put_secret(&bed, "putty", ssh_auth, "PuTTY-User-Key-File-3: ssh-ed25519\n").await;
     set_spec(&bed, "fleet", json!({ "generated": { "secret": { "name": "putty" } } })).await;
     stalled(&bed, "fleet", "SecretRejected", "; set secret.name in the spec to an unused").await;

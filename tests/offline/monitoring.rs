@@ -128,6 +128,18 @@ fn every_metric_is_in_the_page() {
 }
 
 #[test]
+fn what_becomes_of_vanished_objects_is_counted_from_0_on() {
+    let metrics = lightsail_operator::metrics::Metrics::default().encode();
+    for series in [
+        "vanished_objects{kind=\"LightsailKeyPair\"}",
+        "vanished_objects_ended_total{kind=\"LightsailKeyPair\",reason=\"Deleted\"}",
+        "vanished_objects_ended_total{kind=\"LightsailKeyPair\",reason=\"Released\"}",
+    ] {
+        assert!(metrics.contains(&format!("\n{PREFIX}{series} 0\n")), "{series}: {metrics}");
+    }
+}
+
+#[test]
 fn no_other_metric_is_asked_for() {
     let page = read(PAGE);
     let known: BTreeSet<&str> = table(&page).into_iter().map(|(name, _)| name).collect();

@@ -9,27 +9,38 @@ use super::policies::ReplacePolicy;
 use crate::api::schema::is_object_name;
 
 /// In a CEL rule: what has a private key in it, in OpenSSH's form or that of ssh.com, in PEM, of
-/// PGP or of `PuTTY`. A comment may speak of a private key. Rules are short: the API server
-/// estimates what they cost.
-const PRIVATE: &str = "self.publicKey.contains('PRIVATE KEY') && \
-                       self.publicKey.contains('BEGIN ') || \
-                       self.publicKey.contains('PuTTY-User-Key')";
-/// A private key in base64: the data of OpenSSH's form, or the beginning of a file of `PuTTY` or in
-/// PEM (`-----BEGIN OPEN`, `RSA PRI`, `PRIV`, `ENCR`, `EC P`, `DSA`).
-const ENCODED: &str = "b3BlbnNzaC1rZXktdj|UHVUVFktVXNl|\
-                       LS0tLS1CRUdJTiB(PUEVO|SU0EgUFJJ|QUklW|FTkNS|FQyBQ|EU0Eg)";
-/// The same in DER: PKCS#1 and PKCS#8 of RSA, PKCS#8 of Ed25519, SEC1; and a key of age.
-const IN_DER: &str = "MII[A-Za-z0-9+/]{3}IBA(AK|DA)|MC4CAQAw|MHcCAQEE|AGE-SECRET-KEY-";
-/// The beginning of what may be a public key, or base64 of one.
-const PUBLIC: &str =
-    r"^\\W*(ssh-|ecdsa-|sk-|BEGIN (RSA )?PUBLIC|BEGIN SSH2|[A-Za-z0-9+/=\\s]{60,}$)";
+/// PGP or of `PuTTY`. A comment may speak of a private key.
+const PRIVATE: &str = "(self.publicKey.contains('PRIVATE KEY') && \
+                        self.publicKey.contains('BEGIN ') || \
+                        self.publicKey.contains('PuTTY-User-Key'))";
+/// A private key in base64: the data of OpenSSH's form; `PuTTY-User` and `PRIVATE KEY-` of a file,
+/// whatever stands before them: base64 of a text is one of three, depending on where it begins. And
+/// the header of an encrypted file in PEM.
+const ENCODED: &str = "b3BlbnNzaC1rZXktdj|UHVUVFktVXNl|B1VFRZLVVzZX|QdVRUWS1Vc2Vy|\
+                       UFJJVkFURSBLRVkt|BSSVZBVEUgS0VZLS|QUklWQVRFIEtFWS0t|DEK-Info:";
+/// The beginning of a private key in DER, in base64, whatever its length: a SEQUENCE, and in it the
+/// version 0, 1 or 3 and what comes next in PKCS#1, PKCS#8, SEC1, DSA and PKCS#12. Or the algorithm
+/// with which PKCS#8 is encrypted: 1.2.840.113549.1.5 or .12, in each of three places. Or a key of
+/// age.
+const IN_DER: &str = "M[A-H].CAQ[AEM][CEw]|MI[GH].AgE[ADB][ABM]|MII..[AQgw]IBA[ADQTwz]|\
+                      qhkiG9w0B[BD]|SqGSIb3DQE[FM]|KoZIhvcNAQ[Uw]|AGE-SECRET-KEY-";
+/// The beginning of what may be a public key. In base64: the data of OpenSSH's form (`ssh-`,
+/// `ecdsa` or `sk-` after a length); a SEQUENCE in DER with the algorithm of a public key, or with
+/// the modulus of PKCS#1; the line of a file, PEM, or RFC 4716; and base64 of these.
+const PUBLIC: &str = "^\\\\W*(ssh-|ecdsa-|sk-|BEGIN (RSA )?PUBLIC|BEGIN SSH2|AAAA..(N[rz]|Vj)|\
+                      M[A-H].w[BDE]|MI[GH].(M[AB]|A[k-o])|MII..([DTjz]A|[AQgw][JK])|\
+                      c3NoL|ZWNkc2|c2st|\
+                      LS0tLS1CRUdJTiBQVUJM|LS0tLS1CRUdJTiBSU0EgUFVC|LS0tLSBCRUdJTiBTU0gyIFBV|\
+                      QUFBQ|YzNOb0|WldOa2M|YzJzd|TFMwdExTMUNSVWRKVGlCUVZVSk|\
+                      TFMwdExTMUNSVWRKVGlCU1UwRWdVRlZD|TFMwdExTQkNSVWRKVGlCVFUwZ3lJRkJW)";
 /// A line of OpenSSH's form, and another line below it.
 const TWO_LINES: &str = r"^\\W*(ssh|ecdsa|sk)-[^\\n]*\\n\\s*[^\\s#]";
 
 /// The settings of `type: Imported`.
 // Rules about the key sit here, on its parent, and the field has no pattern: the API server echoes
 // the value of the field that breaks a rule, and that value may be a private key that was pasted by
-// mistake.
+// mistake. It does not echo a value that is too long. Without a length, it would estimate that the
+// rules cost too much.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -42,33 +53,34 @@ const TWO_LINES: &str = r"^\\W*(ssh|ecdsa|sk)-[^\\n]*\\n\\s*[^\\s#]";
                   KEYFILE or puttygen KEY.ppk -O public-openssh prints. Treat the private key as \
                   leaked, and make a new key pair"),
     validation = Rule::new(format!(
-        "!has(self.publicKey) || !self.publicKey.matches('{IN_DER}')"
+        "!has(self.publicKey) || {PRIVATE} || !self.publicKey.matches('{IN_DER}')"
     ))
         .message("publicKey holds a private key; use its public key, which openssl pkey -pubout \
                   prints. Treat the private key as leaked, and make a new key pair"),
     validation = Rule::new(format!(
-        "!has(self.publicKey) || {PRIVATE} || self.publicKey.matches('{PUBLIC}')"
+        "!has(self.publicKey) || {PRIVATE} || self.publicKey.matches('{ENCODED}|{IN_DER}') || \
+         self.publicKey.matches('{PUBLIC}')"
     ))
         .message("publicKey must be a public key without anything in front of it: the line of a \
                   .pub file, such as ssh-ed25519 AAAA… or ssh-rsa AAAA…, or a key in RFC 4716 or \
-                  PEM format; ssh-keygen -y -f KEYFILE prints such a line"),
+                  PEM format; ssh-keygen -y -f KEYFILE prints such a line. If it was a private \
+                  key, treat that as leaked"),
     validation = Rule::new(format!(
         "!has(self.publicKey) || {PRIVATE} || !self.publicKey.matches('{TWO_LINES}')"
     ))
         .message("publicKey must be a single key; give one line, as in a .pub file, and create an \
                   object for each key"),
-    validation = Rule::new("!has(self.publicKey) || self.publicKey.size() <= 16384")
-        .message("publicKey must be at most 16384 characters; give only the line of a .pub file"),
 )]
 pub struct ImportedKeyPair {
-    /// The public key, as in a `.pub` file, for example `ssh-ed25519 AAAAC3Nz… you@example.com`. At
-    /// most 16384 characters. Set either this or `publicKeyFrom`.
+    /// The public key, as in a `.pub` file, for example `ssh-ed25519 AAAAC3Nz… you@example.com`.
+    /// Set either this or `publicKeyFrom`.
     ///
     /// RFC 4716, PEM, and base64 of any of these forms are accepted too. The operator checks
     /// Ed25519 and RSA keys, and passes ECDSA keys on: whether Lightsail accepts those is
     /// unverified. A different comment or whitespace does not change the key. `replacePolicy` says
     /// what happens if the key changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16384))]
     pub public_key: Option<String>,
 
     /// The Secret or ConfigMap, in the namespace of this object, from which the operator reads the

@@ -88,6 +88,10 @@ use super::schema::{self, are_tags};
         .message("spec.generated is allowed only with type: Generated; remove it"),
     validation = Rule::new("self.type == 'Default' || !has(self.default)")
         .message("spec.default is allowed only with type: Default; remove it"),
+    validation = Rule::new("!has(self.keyPairName) || \
+                            self.keyPairName.matches('^[A-Za-z0-9_][A-Za-z0-9_.-]*[A-Za-z0-9_]$')")
+        .message("keyPairName may contain only letters, digits and _ . -, with a letter, digit or \
+                  _ at each end, as Lightsail requires; write, for example, fleet-1"),
     validation = Rule::new("self.type != 'Default' || !has(self.keyPairName)")
         .message("the default key pair has a fixed name; remove spec.keyPairName"),
     validation = Rule::new("self.type == 'Default' || !has(self.keyPairName) || \
@@ -158,12 +162,6 @@ pub struct LightsailKeyPairSpec {
     /// instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 255))]
-    #[x_kube(
-        validation = Rule::new("self.matches('^[A-Za-z0-9_][A-Za-z0-9_.-]*[A-Za-z0-9_]$')")
-            .message("keyPairName may contain only letters, digits and _ . -, with a letter, \
-                      digit or _ at each end, as Lightsail requires; write, for example, \
-                      fleet-1"),
-    )]
     pub key_pair_name: Option<String>,
 
     /// Whether the key pair should exist. Default: `Present`.

@@ -7,9 +7,9 @@ use super::kept_key;
 use super::permission;
 use super::step::Step;
 use crate::api::Operation;
-use crate::engine::Lookup;
 use crate::engine::account_rule::verdict_of;
 use crate::engine::action::Next;
+use crate::engine::{Lookup, Verdict};
 use crate::key_pair::message::{Message, Release, SecretProblem};
 use crate::key_pair::world::{Desired, Failure, Goal, Observed};
 use crate::lightsail::{self, ErrorKind, Imported};
@@ -22,9 +22,13 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
             ends_with_rejected_name(desired, observed, error)
         }
         Failure::Lightsail(error) => {
-            let way_out = permission::way_out(desired);
+            let way_out = permission::way_out(desired, observed);
             let is_identified = observed.account.is_some();
             let verdict = verdict_of(error, &observed.grant, is_identified, way_out);
+            if error.kind == ErrorKind::BadKey {
+                // Lightsail says the same of the same key.
+                return Step::Finish(Verdict { next: Next::After(desired.interval), ..verdict });
+            }
             // A refusal of the operator's own is no silence of Lightsail's.
             if !error.kind.is_of_region() && keeps_still(desired, observed) {
                 return Step::Pause { reason: verdict.reason, next: Next::Backoff };

@@ -103,8 +103,10 @@ fn it_is_the_objects_own(candidate: &Candidate<'_>) -> Option<Step> {
     }
     // Whoever replaced it on purpose, with another key, has lost its label and annotations.
     let is_recorded = observed.recorded.secret_name.as_ref() == Some(&found.name);
+    let is_usable = found.key.is_some() && matches!(desired.pair, DesiredPair::Generated { .. });
+    let may_be_meant = !found.is_of_another && (is_recorded || is_usable);
     let (_, object) = desired.owner.object();
-    Some(candidate.refuse(if *needs_key || (is_recorded && !found.is_of_another) {
+    Some(candidate.refuse(if *needs_key || may_be_meant {
         SecretProblem::WithoutOwner { object, needs_key: *needs_key }
     } else {
         SecretProblem::NotOwned { ends: desired.goal.ends() }

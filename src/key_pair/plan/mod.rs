@@ -146,7 +146,7 @@ fn decide(desired: &Desired, observed: &Observed) -> Step {
         };
     }
     let Some(account) = &observed.account else { return Step::Identify };
-    let way_out = permission::way_out(desired);
+    let way_out = permission::way_out(desired, observed);
     let (recorded, pinned) = (observed.recorded.account.as_ref(), desired.pinned_account.as_ref());
     if let Some(refusal) =
         refuse_account(account, recorded, pinned, permission::account_name(observed), way_out)

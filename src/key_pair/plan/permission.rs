@@ -65,9 +65,21 @@ fn asks<'a>(desired: &'a Desired, observed: &Observed) -> Vec<What<'a>> {
     }
 }
 
-/// What its user can do beside what a message about the account advises.
-pub(super) fn way_out(desired: &Desired) -> WayOut<'static> {
-    if desired.goal.ends() { WayOut::Or(RELEASE_WITHOUT_CALL) } else { WayOut::None }
+/// What its user can do beside what a message about the account advises. An object that is created
+/// again under its name adopts its pair, which keeps its owner tag.
+pub(super) fn way_out(desired: &Desired, observed: &Observed) -> WayOut<'static> {
+    if desired.goal.ends() {
+        return WayOut::Or(RELEASE_WITHOUT_CALL);
+    }
+    if desired.goal != Goal::Present || !observed.recorded.may_have_pair() {
+        return WayOut::None;
+    }
+    let loses_key = desired.pair.secret().is_some_and(|secret| secret.delete_with_object);
+    WayOut::Again(if loses_key {
+        "set deletionPolicy: Retain and secret.deleteWithObject: false"
+    } else {
+        "set deletionPolicy: Retain"
+    })
 }
 
 /// It makes no call, and an owner tag stays.
@@ -75,7 +87,7 @@ fn refused(desired: &Desired, observed: &Observed, why: Refused<'_>) -> Step {
     if !desired.goal.ends() {
         return stalled(
             desired,
-            &Message::Account(Shared::NoAccess { why, way_out: WayOut::None }),
+            &Message::Account(Shared::NoAccess { why, way_out: way_out(desired, observed) }),
         );
     }
     if effective_deletion_policy(desired, observed.recorded.origin) == DeletionPolicy::Retain {

@@ -248,6 +248,26 @@ fn of_what_is_no_public_key_it_is_said_what_it_is() {
         ("both halves", format!("{line}\n{private}"), Why::Private),
         ("in base64, twice", STANDARD.encode(STANDARD.encode(&private)), Why::Private),
         ("its data in the comment", format!("{line} {pkcs1}"), Why::Private),
+        ("its data behind a type", format!("ssh-rsa {pkcs1}"), Why::Private),
+        (
+            "its lines behind a type",
+            rsa.key
+                .private()
+                .replace("-----BEGIN RSA PRIVATE KEY-----", "ssh-rsa")
+                .replace("-----END RSA PRIVATE KEY-----", "")
+                .replace('\n', " "),
+            Why::Private,
+        ),
+        (
+            "its file in base64 behind a type",
+            format!("ssh-rsa {}", STANDARD.encode(format!("\n{private}"))),
+            Why::Private,
+        ),
+        (
+            "PuTTY's in base64 behind a type",
+            format!("ssh-rsa {}", STANDARD.encode(ed25519.putty(&[]))),
+            Why::PuTTY,
+        ),
         (
             "an encrypted one in the comment",
             format!("{line} -----BEGIN RSA PRIVATE KEY----- Proc-Type: 4,ENCRYPTED AAAA"),
@@ -364,7 +384,7 @@ fn of_what_is_no_public_key_it_is_said_what_it_is() {
         ("cut RFC 4716", rsa.exported("RFC4716")[..200].to_owned(), Why::Data),
         ("cut PEM", rsa.exported("PEM")[..200].to_owned(), Why::Data),
     ];
-    assert_eq!(cases.len(), 78);
+    assert_eq!(cases.len(), 82);
     for (name, text, expected) in cases {
         let why = PublicKey::parse(&text).unwrap_err();
         assert_eq!(why, expected, "{name}");

@@ -52,6 +52,9 @@ fn every_message_has_a_sample() {
     assert_eq!(names(&common()), messages(include_str!("../../engine/message.rs")));
 }
 
+/// Of an object that has a pair.
+const AGAIN: WayOut<'_> = WayOut::Again("set deletionPolicy: Retain");
+
 fn common() -> Vec<CommonMessage<'static>> {
     let account =
         || -> &'static crate::ids::AccountId { Box::leak(Box::new("123456789012".into())) };
@@ -68,6 +71,12 @@ fn common() -> Vec<CommonMessage<'static>> {
             other: other(),
             name: Some("production"),
             way_out: WayOut::None,
+        },
+        CommonMessage::OfOtherAccount {
+            account: account(),
+            other: other(),
+            name: Some("production"),
+            way_out: AGAIN,
         },
         CommonMessage::OfOtherAccount {
             account: account(),
@@ -89,6 +98,7 @@ fn common() -> Vec<CommonMessage<'static>> {
             way_out: WayOut::None,
         },
         CommonMessage::NoAccess { why: Refused::NotFound("production"), way_out: WayOut::None },
+        CommonMessage::NoAccess { why: Refused::NotFound("production"), way_out: AGAIN },
         CommonMessage::NoAccess {
             why: Refused::NotAllowed("production", Refusal::Region),
             way_out: WayOut::None,

@@ -145,6 +145,59 @@ async fn what_is_withdrawn_makes_no_call_and_can_be_released() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_that_is_created_again_keeps_its_pair_under_another_account() {
+    let teams = Teams::new("moved").await;
+    let _operator = teams.start().await;
+    let (of_a, _) = teams.create_both().await;
+    let generated = |account: &str, kept: &Value| {
+        json!({ "accountRef": { "name": account }, "type": "Generated", "region": REGION,
+            "generated": { "secret": kept } })
+    };
+    let goes = json!({ "deleteWithObject": true });
+    let specs = |account: &str| {
+        [
+            ("fleet", pair(account, "fleet-1")),
+            ("build", generated(account, &json!({}))),
+            ("deploy", generated(account, &goes)),
+        ]
+    };
+    for (name, spec) in &specs(&of_a) {
+        teams.a.create::<LightsailKeyPair>(name, spec).await;
+        let reason = if *name == "fleet" { "Imported" } else { "Generated" };
+        teams.a.wait_ready::<LightsailKeyPair>(name, reason).await;
+    }
+    let pairs = teams.region(OF_A).key_pairs();
+    let allowed = json!({ "allowedNamespaces": { "names": [teams.b.namespace] } });
+    teams.patch_account(&of_a, &allowed).await;
+    let again = teams.create_account("again", &Teams::spec(OF_A, &teams.a.namespace, &[])).await;
+    teams.wait_account(&again, "Identified").await;
+    for (name, spec) in &specs(&again) {
+        let (_, message) = teams.a.wait_stalled::<LightsailKeyPair>(name, "AccountNotFound").await;
+        let mut change = json!({ "deletionPolicy": "Retain" });
+        let first = if *name == "deploy" {
+            change["generated"] = json!({ "secret": { "deleteWithObject": false } });
+            "set deletionPolicy: Retain and secret.deleteWithObject: false"
+        } else {
+            "set deletionPolicy: Retain"
+        };
+        let way_out = format!(
+            "{first}, delete this object, and create it again with another accountRef.name"
+        );
+        assert!(message.contains(&way_out), "{name}: {message}");
+        teams.a.patch::<LightsailKeyPair>(name, &json!({ "spec": change })).await;
+        teams.a.delete::<LightsailKeyPair>(name).await;
+        teams.a.wait_gone::<LightsailKeyPair>(name).await;
+        teams.a.create::<LightsailKeyPair>(name, spec).await;
+        teams.a.wait_ready::<LightsailKeyPair>(name, "Adopted").await;
+    }
+    let arns = |pairs: &[testbed::simulator::KeyPair]| -> Vec<String> {
+        pairs.iter().map(|pair| pair.arn.clone()).collect()
+    };
+    assert_eq!(arns(&teams.region(OF_A).key_pairs()), arns(&pairs), "they are the same");
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_withdrawn_while_an_answer_is_waited_for_changes_nothing() {
     let teams = Teams::new("withdrawing").await;
     let mut options = teams.options().await;

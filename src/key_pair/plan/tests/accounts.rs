@@ -98,6 +98,50 @@ fn whether_it_may_use_the_account_comes_before_all_else() {
     ]);
 }
 
+fn with_secret(d: &mut Desired, delete_with_object: bool) {
+    d.pair = DesiredPair::Generated { algorithm: KeyAlgorithm::Ed25519,
+        secret: SecretSpec { delete_with_object, ..kept() }, replace: ReplacePolicy::Never };
+}
+
+#[test]
+fn an_object_that_has_a_pair_is_told_how_to_use_another_account() {
+    type Change = fn(&mut Desired, &mut Observed);
+    let says = |change: Change| {
+        let (mut desired, mut observed) = with_account();
+        unchanged(&mut observed);
+        observed.grant = Grant::Missing("production".into());
+        change(&mut desired, &mut observed);
+        let Step::Finish(verdict) = plan(&desired, &observed) else { panic!() };
+        verdict.message
+    };
+    let again = "set deletionPolicy: Retain, delete this object, and create it again";
+    let with_key = "set deletionPolicy: Retain and secret.deleteWithObject: false, delete this \
+                    object, and create it again";
+    let new = "create a new object";
+    let cases: [(&str, Change, &str); 7] = [
+        ("with a pair", |_, _| {}, again),
+        ("with a Secret that stays", |d, _| with_secret(d, false), again),
+        ("with one that would go", |d, _| with_secret(d, true), with_key),
+        ("with an intent", |_, o| {
+            (o.recorded, o.recorded.intent) = (Recorded::default(), intent(FIRST));
+        }, again),
+        ("with nothing", |_, o| o.recorded = Recorded::default(), new),
+        ("with a pair in another account", |_, o| {
+            o.grant = with_account().1.grant;
+            o.recorded.account = Some("999999999999".into());
+        }, again),
+        ("with nothing there", |_, o| {
+            o.grant = with_account().1.grant;
+            o.recorded = Recorded { account: Some("999999999999".into()), ..Recorded::default() };
+        }, new),
+    ];
+    for (name, change, expected) in cases {
+        let message = says(change);
+        assert!(message.contains(expected), "{name}: {message}");
+        assert_eq!(message.contains(new), expected == new, "{name}: {message}");
+    }
+}
+
 #[test]
 fn what_is_edited_meanwhile_is_read_again_before_a_change() {
     check(with_account, &[

@@ -90,8 +90,10 @@ fn a_secret_that_is_not_the_objects_says_how_its_key_is_taken() {
     for (name, desired, recorded, pair, key, is_of_another, expected) in [
         ("it had the name of the one on record", &generated, with("kept"), None, &key, false, true),
         ("so of a default pair", &default, with("kept"), None, &key, false, true),
-        ("nothing is on record", &generated, nothing(), None, &key, false, false),
-        ("another Secret is", &generated, with("former"), None, &key, false, false),
+        ("nothing is on record, and it has a key", &generated, nothing(), None, &key, false, true),
+        ("another Secret is", &generated, with("former"), None, &key, false, true),
+        ("the key of a default pair is not taken from it", &default, nothing(), None, &key, false,
+         false),
         ("it is another object's", &generated, with("kept"), None, &key, true, false),
         ("it names another object, and has the pair's key", &generated, made(&listed),
          Some(&listed), &key, true, true),

@@ -353,6 +353,21 @@ fn failed(kind: ErrorKind) -> Option<Failure> {
 }
 
 #[test]
+fn a_key_that_lightsail_refuses_is_not_sent_again_before_the_interval() {
+    let (desired, mut observed) = (desired(), observed());
+    for (kind, next) in [
+        (ErrorKind::BadKey, Next::After(desired.interval)),
+        (ErrorKind::Throttled, Next::Backoff),
+        (ErrorKind::Invalid, Next::Backoff),
+        (ErrorKind::Transient, Next::Backoff),
+    ] {
+        observed.failure = failed(kind);
+        let Step::Finish(verdict) = plan(&desired, &observed) else { panic!() };
+        assert_eq!(verdict.next, next, "{kind:?}");
+    }
+}
+
+#[test]
 fn a_failure_is_published_with_what_it_asks_for() {
     check(|| (desired(), observed()), &[
         ("throttling is no failure", |_, o| o.failure = failed(ErrorKind::Throttled),
