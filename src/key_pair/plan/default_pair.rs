@@ -380,12 +380,13 @@ fn write_key(
 
 /// Whether what was downloaded is another pair than the one that was listed before.
 fn is_replaced(listed: &KeyPair, downloaded: &Downloaded) -> bool {
-    let other_key =
-        downloaded.key.fingerprints().compare(listed.fingerprint.as_ref()) == Match::Different;
-    let downloaded = downloaded.created_at.as_ref().and_then(|time| time.parse().ok());
-    // One of the two answers may have whole seconds, rounded up or down.
-    let is_other_time = |(listed, downloaded): (Timestamp, Timestamp)| {
-        listed.as_second().abs_diff(downloaded.as_second()) > 1
+    let matches = downloaded.key.fingerprints().compare(listed.fingerprint.as_ref());
+    let made = downloaded.created_at.as_ref().and_then(|time| time.parse().ok());
+    // One of the two answers may have whole seconds. For a key that is known, they may be rounded
+    // up: nothing but the time tells pairs of unknown keys apart.
+    let tolerated = u64::from(matches == Match::Same);
+    let is_other_time = |(listed, made): (Timestamp, Timestamp)| {
+        listed.as_second().abs_diff(made.as_second()) > tolerated
     };
-    other_key || listed.created().zip(downloaded).is_some_and(is_other_time)
+    matches == Match::Different || listed.created().zip(made).is_some_and(is_other_time)
 }
