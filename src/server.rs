@@ -1,5 +1,5 @@
-//! `/livez` (whether the process can still work), `/readyz` (what is missing), `/metrics` (OpenMetrics), over plain HTTP
-//! for kubelet and Prometheus.
+//! `/livez` (whether the process can still work), `/readyz` (what is missing), `/metrics`
+//! (OpenMetrics), over plain HTTP for kubelet and Prometheus.
 //!
 //! On a thread and runtime of its own, so that nothing that reconciliations do delays an answer.
 //! Whoever can reach the port cannot fill the memory or keep others out: a connection serves one

@@ -53,7 +53,7 @@ pub fn say_last(line: &str) {
     end_log();
 }
 
-/// Writes what was logged, as far as it is read in time. Nothing else does that when a process ends.
+/// Writes what was logged, as far as it is read in time. When a process ends, nothing else does.
 pub fn end_log() {
     if let Some(log) = LOG.get() {
         log.flush(LAST_LINES);

@@ -93,8 +93,8 @@ impl Election {
     }
 
     /// Whether the Lease may be taken: nobody holds it, or its holder has not renewed it for its
-    /// own duration. If somebody deleted it, its holder acts until it notices, but no duration counts
-    /// that nobody waits for.
+    /// own duration. If somebody deleted it, its holder acts until it notices. A duration that is
+    /// far too long does not count then.
     fn is_free(&mut self, spec: Option<&LeaseSpec>, now: Moment) -> bool {
         let is_over = |(seen, since): &(LeaseSpec, Moment)| {
             let lasts = seen.lease_duration_seconds.and_then(|time| u64::try_from(time).ok());
