@@ -125,16 +125,16 @@ fn of_file(file: &Kubeconfig) -> anyhow::Result<kube::Config> {
 fn context(file: &Kubeconfig) -> anyhow::Result<&Context> {
     let name = file.current_context.as_deref().unwrap_or_default();
     let context = file.contexts.iter().find(|one| one.name == name);
-    context.and_then(|one| one.context.as_ref()).with_context(|| {
-        format!("the kubeconfig has no context {name:?}, which is its current-context")
-    })
+    context
+        .and_then(|one| one.context.as_ref())
+        .with_context(|| format!("the kubeconfig's current-context {name:?} does not exist in it"))
 }
 
 fn cluster<'a>(file: &'a Kubeconfig, context: &Context) -> anyhow::Result<&'a Cluster> {
     let name = &context.cluster;
     let cluster = file.clusters.iter().find(|one| one.name == *name);
     cluster.and_then(|one| one.cluster.as_ref()).with_context(|| {
-        format!("the kubeconfig has no cluster {name:?}, which its current context names")
+        format!("the kubeconfig's current context names the cluster {name:?}, which is missing")
     })
 }
 
@@ -144,7 +144,7 @@ fn user(file: &Kubeconfig, context: &Context) -> anyhow::Result<AuthInfo> {
         return Ok(AuthInfo::default());
     };
     let user = file.auth_infos.iter().find(|one| one.name == name).with_context(|| {
-        format!("the kubeconfig has no user {name:?}, which its current context names")
+        format!("the kubeconfig's current context names the user {name:?}, which is missing")
     })?;
     let user = user.auth_info.clone().unwrap_or_default();
     match &user.auth_provider {
@@ -265,9 +265,9 @@ mod tests {
     #[test]
     fn what_the_context_names_must_be_there() {
         for (context, expected) in [
-            ("{name: b, context: {cluster: a}}", "no context \"a\""),
-            ("{name: a, context: {cluster: b}}", "no cluster \"b\""),
-            ("{name: a, context: {cluster: a, user: b}}", "no user \"b\""),
+            ("{name: b, context: {cluster: a}}", "current-context \"a\""),
+            ("{name: a, context: {cluster: b}}", "the cluster \"b\""),
+            ("{name: a, context: {cluster: a, user: b}}", "the user \"b\""),
             ("{name: a, context: {cluster: a, user: old}}", "the auth-provider \"gcp\""),
         ] {
             let file = format!(

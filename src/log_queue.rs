@@ -7,9 +7,9 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -46,24 +46,38 @@ impl LogQueue {
     /// Waits until all lines are written, but not for long.
     pub(crate) fn flush(&self, patience: Duration) {
         let (done, is_done) = sync_channel(1);
-        if self.entries.try_send(Entry::Flush(done)).is_ok() {
-            // Otherwise nobody reads them.
-            let _ = is_done.recv_timeout(patience);
+        let (begun, mut entry) = (Instant::now(), Entry::Flush(done));
+        while let Err(TrySendError::Full(again)) = self.entries.try_send(entry) {
+            if begun.elapsed() >= patience {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+            entry = again;
         }
+        let _ = is_done.recv_timeout(patience.saturating_sub(begun.elapsed()));
     }
 }
 
 fn write_all(waiting: &Receiver<Entry>, mut to: impl Write, lost: &AtomicU64) {
-    for entry in waiting {
-        match entry {
+    loop {
+        let next = waiting.try_recv().or_else(|_| {
+            // There is room for it now.
+            tell_of_lost_lines(lost);
+            waiting.recv()
+        });
+        match next {
             // There is nowhere to say that it failed.
-            Entry::Line(line) => drop(to.write_all(&line)),
-            Entry::Flush(done) => drop(done.send(())),
+            Ok(Entry::Line(line)) => drop(to.write_all(&line)),
+            Ok(Entry::Flush(done)) => drop(done.send(())),
+            Err(_) => return,
         }
-        let lines = lost.swap(0, Ordering::Relaxed);
-        if lines > 0 {
-            tracing::warn!(lines, "lines of the log were lost because nobody read standard error");
-        }
+    }
+}
+
+fn tell_of_lost_lines(lost: &AtomicU64) {
+    let lines = lost.swap(0, Ordering::Relaxed);
+    if lines > 0 {
+        tracing::warn!(lines, "lines of the log were lost because nobody read standard error");
     }
 }
 

@@ -43,14 +43,14 @@ pub fn start_log(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes this line, and what was logged before it.
+/// Writes this line after what was logged.
 pub fn say_last(line: &str) {
+    let line = format!("{line}\n");
     // Where that is not read, the exit code still tells.
     let _ = match LOG.get() {
-        Some(log) => writeln!(log.clone(), "{line}"),
-        None => writeln!(std::io::stderr(), "{line}"),
+        Some(log) => log.clone().write_all(line.as_bytes()),
+        None => std::io::stderr().write_all(line.as_bytes()),
     };
-    end_log();
 }
 
 /// Writes what was logged, as far as it is read in time. When a process ends, nothing else does.

@@ -33,6 +33,8 @@ const SESSION_NAME: &str = "lightsail-operator";
 pub struct Settings {
     /// Whether it serves them at all.
     pub is_on: bool,
+    /// Whether objects need an account even if there is none.
+    pub is_required: bool,
     /// The namespaces whose objects need no account.
     pub unscoped: Vec<String>,
     /// The operator's own namespace, where the Secrets with access keys are.
@@ -197,11 +199,12 @@ impl Directory {
     #[must_use]
     pub fn grant(&self, namespace: &str, account: Option<&str>) -> Grant {
         let state = self.state.lock();
+        let is_required = self.settings.is_required || state.needs_account(Moment::now());
         match account {
             Some(name) => {
                 state.find(name).map_or_else(|| Grant::Missing(name.into()), Grant::Account)
             }
-            None if !state.needs_account(Moment::now()) => Grant::Operator,
+            None if !is_required => Grant::Operator,
             None if self.settings.unscoped.iter().any(|one| one == namespace) => Grant::Operator,
             None => Grant::Required,
         }

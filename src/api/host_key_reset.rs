@@ -74,8 +74,8 @@ pub struct HostKeyResetSpec {
     /// The `LightsailAccount` to use. Immutable, and cannot be set later. Default: none; the
     /// operator then uses its own credentials.
     ///
-    /// Required as soon as the cluster has a `LightsailAccount`, except in the namespaces that the
-    /// operator's flag `--unscoped-namespace` names.
+    /// Required as soon as the cluster has a `LightsailAccount`, and always with the operator's
+    /// flag `--accounts-required`, except in the namespaces that `--unscoped-namespace` names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "AccountRef")]
     pub account_ref: Option<AccountRef>,

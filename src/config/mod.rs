@@ -75,6 +75,14 @@ pub struct Config {
             value_name = "BOOL")]
     pub accounts: bool,
 
+    /// Never use the operator's own credentials for objects without accountRef, even if the cluster
+    /// has no `LightsailAccount` (yet, or any more), except in the namespaces of
+    /// `--unscoped-namespace`.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_ACCOUNTS_REQUIRED", default_value_t = false,
+        action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
+            value_name = "BOOL")]
+    pub accounts_required: bool,
+
     /// A namespace, for example platform, whose objects may leave out accountRef, and then use the
     /// operator's own credentials, even if the cluster has `LightsailAccount`s; may be repeated.
     /// Default: none.

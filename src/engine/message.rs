@@ -14,8 +14,8 @@ pub enum WayOut<'a> {
     None,
     /// That.
     Or(&'a str),
-    /// To do that, delete the object, and create it again: it has a key pair, so another object
-    /// cannot have the same one while it is there.
+    /// First that; then delete the object and create it again. It has a key pair, and no second
+    /// object can have the same one meanwhile.
     Again(&'a str),
     /// Only to ask: the call of the object may have been made, so another object must not be
     /// created for it.

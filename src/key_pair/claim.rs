@@ -51,7 +51,7 @@ pub struct PairClaim {
     pub has_acted: bool,
     /// Whether it waits for another object that has the name, or may be about to.
     pub waits: bool,
-    /// Whether it shows that it may not use its account.
+    /// Whether it may not use its account, as it shows, or as its last reconciliation found.
     pub is_refused: bool,
     /// What else is recorded, if nothing but the pair can have changed since.
     pub baseline: Option<Baseline>,

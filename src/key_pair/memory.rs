@@ -259,7 +259,8 @@ impl Memory {
         self.allowances.lock().get(uid).copied()
     }
 
-    /// Whether the object with this uid may use its account, as its reconciliation has found.
+    /// Notes whether a reconciliation of the object with this uid found that it may not use its
+    /// account.
     pub(super) fn note_refusal(&self, uid: &str, is_refused: bool) {
         let mut refused = self.refused.lock();
         if is_refused {

@@ -49,6 +49,7 @@ pub enum Message<'a> {
     DownloadMayFollow,
     CountsLater,
     BeingRecorded,
+    ReadsTakeLong,
     Creating,
     SourceNotFound { at: &'a SourceRef },
     NoKeyInSource { at: &'a SourceRef },
@@ -130,6 +131,7 @@ impl Message<'_> {
             | Self::DownloadMayFollow
             | Self::CountsLater
             | Self::BeingRecorded
+            | Self::ReadsTakeLong
             | Self::Creating => Reason::InProgress,
             Self::SourceNotFound { .. } | Self::NoKeyInSource { .. } => Reason::SourceNotFound,
             Self::InvalidName { .. } => Reason::InvalidName,
@@ -257,6 +259,10 @@ impl fmt::Display for Message<'_> {
             ),
             Self::BeingRecorded => to.write_str(
                 "the key was changed; the operator records the key pair first and then replaces it",
+            ),
+            Self::ReadsTakeLong => to.write_str(
+                "Lightsail takes so long to show the key pair that it may have changed meanwhile; \
+                 the operator changes nothing, and will retry",
             ),
             Self::Creating => to.write_str("Lightsail is creating the default key pair"),
             Self::SourceNotFound { at } => write!(

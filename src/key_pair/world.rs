@@ -423,6 +423,8 @@ pub struct Done {
     pub found_none: bool,
     /// The answer to a change does not tell how the pair is now.
     pub leaves_unknown: bool,
+    /// How often the pair was read live again, because the read before was too old.
+    pub repeated_reads: usize,
     /// The key that was generated.
     pub generated: Option<PrivateKey>,
     /// The key that was downloaded.

@@ -22,7 +22,8 @@ pub(super) struct Election {
     other: Option<(LeaseSpec, Moment)>,
 }
 
-/// A Lease that was deleted is waited for no longer than this, however long it was to last.
+/// A Lease that was deleted is waited for no longer than this after it was last seen to be renewed,
+/// or than its own duration for this candidate, however long it was to last.
 const FORGOTTEN: Duration = Duration::from_mins(10);
 
 impl Election {
@@ -101,7 +102,8 @@ impl Election {
             let lasts = lasts.map(Duration::from_secs);
             now.since(*since) >= lasts.unwrap_or(self.candidate.times.lease_duration)
         };
-        let is_forgotten = |(_, since): &(LeaseSpec, Moment)| now.since(*since) >= FORGOTTEN;
+        let longest = FORGOTTEN.max(self.candidate.times.lease_duration);
+        let is_forgotten = |(_, since): &(LeaseSpec, Moment)| now.since(*since) >= longest;
         let Some(spec) = spec else {
             return self.other.as_ref().is_none_or(|it| is_over(it) || is_forgotten(it));
         };

@@ -118,7 +118,8 @@ async fn stand(
     exit()
 }
 
-/// Ends the process immediately, whatever the other threads do.
+/// Ends the process, whatever the other threads do, once its last lines are written or half a
+/// second is over. The Lease was given up before, so nothing more is sent.
 fn exit() -> ! {
     end_log();
     std::process::exit(1)

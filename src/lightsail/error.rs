@@ -267,6 +267,15 @@ impl Error {
                 || words.iter().any(|words| self.message.contains(words)))
     }
 
+    /// The same of a lookup: that Lightsail failed with it, or refused it, says nothing about what
+    /// was to be looked up.
+    #[must_use]
+    pub fn of_lookup(self) -> Self {
+        let says_nothing = matches!(self.kind, ErrorKind::OperationFailed | ErrorKind::Invalid);
+        let kind = if says_nothing { ErrorKind::Transient } else { self.kind };
+        Self { kind, ..self }
+    }
+
     /// Whether there were too many requests for Lightsail, or for something on the way to it.
     pub(super) fn asks_for_fewer(&self) -> bool {
         self.kind == ErrorKind::Throttled || self.code == TOO_MANY

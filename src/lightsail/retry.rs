@@ -15,8 +15,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How long a destructive call waits to be sent: the read before it must still be fresh.
 const CHANGE_AFTER_READ_WAITS: Duration = Duration::from_secs(5);
 
-/// How long after a read, or an answer, such a call is planned that is sent within this time of it:
-/// it may wait to be sent.
+/// How late after a read, or an answer, such a call may be planned, so that it is still sent within
+/// `holds` of it: it may wait to be sent.
 #[must_use]
 pub const fn planned_within(holds: Duration) -> SignedDuration {
     let left = holds.as_secs() - CHANGE_AFTER_READ_WAITS.as_secs();

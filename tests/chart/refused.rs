@@ -141,6 +141,7 @@ fn what_cannot_be_meant_is_refused() {
             json!({ "accounts": { "enabled": false, "unscopedNamespaces": ["a"] } }),
             "needs accounts.enabled=true",
         ),
+        (json!({ "accounts": { "enabled": false, "required": true } }), "needs accounts.enabled"),
         (
             json!({ "roles": { "create": false, "aggregate": { "reader": true } } }),
             "needs roles.create=true",

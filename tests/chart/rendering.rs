@@ -42,6 +42,7 @@ accounts: {enabled: false}                                    | CustomResourceDe
 accounts: {enabled: false}                                    | ClusterRole lightsail-operator-account-reader | | null
 accounts: {enabled: false}                                    | ClusterRole lightsail-operator-account-editor | | null
 accounts: {primary: false}                                    | Deployment | --primary | [=false]
+accounts: {required: true}                                    | Deployment | --accounts-required | [""]
 accounts: {unscopedNamespaces: [a, b]}                        | Deployment | --unscoped-namespace | [=a, =b]
 {accounts: {primary: false, enabled: false}}                    | Deployment | --accounts | [=false]
 aws: {accountID: "012345678901"}                              | Deployment | --aws-account-id | ["=012345678901"]

@@ -32,7 +32,7 @@
   (not .Values.serviceAccount.name) }}
 {{- fail (cat "serviceAccount.create=false needs serviceAccount.name:"
   "otherwise, every pod that runs as the ServiceAccount default gets the operator's permissions;"
-  "set it to the ServiceAccount that you created, or set rbac.create=false") }}
+  "name the ServiceAccount that you created, or set rbac.create=false") }}
 {{- end }}
 {{- $role := "eks.amazonaws.com/role-arn" }}
 {{- if and .Values.aws.existingSecret (get $annotations $role) }}
@@ -48,6 +48,10 @@
 {{- if and .Values.accounts.unscopedNamespaces (not .Values.accounts.enabled) }}
 {{- fail (cat "accounts.unscopedNamespaces needs accounts.enabled=true:"
   "without accounts, all namespaces use the operator's own credentials, so leave it out") }}
+{{- end }}
+{{- if and .Values.accounts.required (not .Values.accounts.enabled) }}
+{{- fail (cat "accounts.required needs accounts.enabled=true:"
+  "without accounts, no object could be reconciled") }}
 {{- end }}
 {{- $aggregated := .Values.roles.aggregate | values }}
 {{- if and (has true $aggregated) (not .Values.roles.create) }}
@@ -139,7 +143,7 @@ replicas revisionHistoryLimit concurrency
 leaderElection leaderElection.enabled leaderElection.createLease
 watch secrets secrets.mode
 aws aws.allowInsecureEndpoint aws.instanceMetadata
-accounts accounts.enabled accounts.primary
+accounts accounts.enabled accounts.primary accounts.required
 log log.filter log.format
 crds crds.enabled crds.keep
 serviceAccount serviceAccount.create rbac rbac.create
@@ -242,6 +246,7 @@ networkPolicy networkPolicy.enabled
 --watch-namespace: watch.namespaces
 --watch-label-selector: watch.labelSelector
 --accounts: accounts.enabled
+--accounts-required: accounts.required
 --unscoped-namespace: accounts.unscopedNamespaces
 --primary: accounts.primary
 --leader-election: leaderElection.enabled

@@ -124,9 +124,10 @@ pub struct LightsailKeyPairSpec {
     /// The `LightsailAccount` to use. Immutable once it is set. Default: none; the operator then
     /// uses its own credentials.
     ///
-    /// Required as soon as the cluster has a `LightsailAccount`, except in the namespaces that the
-    /// operator's flag `--unscoped-namespace` names. If you set it on an object that has a key
-    /// pair, the `accountID` of the account must equal `status.accountID`.
+    /// Required as soon as the cluster has a `LightsailAccount`, and always with the operator's
+    /// flag `--accounts-required`, except in the namespaces that `--unscoped-namespace` names. If
+    /// you set it on an object that has a key pair, the `accountID` of the account must equal
+    /// `status.accountID`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "AccountRef")]
     pub account_ref: Option<AccountRef>,

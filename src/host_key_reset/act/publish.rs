@@ -44,8 +44,9 @@ impl Run<'_> {
 
     /// They are nobody else's, also once this object is gone.
     fn note_ended(&self, operations: &[String]) {
-        let Some(account) = self.observed.account.clone() else { return };
-        let scope = Scope { account, region: self.desired.region.clone() };
+        let account = self.object.status.as_ref().and_then(|status| status.account_id.clone());
+        let Some(account) = account.filter(|_| !operations.is_empty()) else { return };
+        let scope = Scope { account: account.into(), region: self.desired.region.clone() };
         // As long as a search for a call lasts.
         let kept_for = self.ctx.settings.effect_window() * 2;
         self.memory.ended.lock().note(scope, &self.desired.instance, operations, kept_for);

@@ -35,11 +35,14 @@ impl Run<'_> {
     }
 
     /// Whoever may not use its account stands in nobody's way, even if no write of its status
-    /// succeeds (I14). Those that wait are called when the watch shows it next.
+    /// succeeds (I14). What the watch shows next calls those that wait, and tells all that have its
+    /// pair once it may have that again.
     fn note_refusal(&self, reason: Reason) {
         let is_refused = claim::is_refused(Some(reason));
         self.memory.note_refusal(&self.desired.uid, is_refused);
-        self.memory.rows.lock().edit_claim(self.at, |claim| claim.is_refused = is_refused);
+        if is_refused {
+            self.memory.rows.lock().edit_claim(self.at, |claim| claim.is_refused = true);
+        }
     }
 
     /// Writes the status if it changed, and an Event if the reason did.

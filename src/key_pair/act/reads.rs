@@ -13,7 +13,7 @@ use crate::digest::Digest;
 use crate::engine::rows::Row;
 use crate::engine::{Lookup, ObjectRef, objects};
 use crate::error::Error;
-use crate::ids::{Scope, lane_parts};
+use crate::ids::lane_parts;
 use crate::key_pair::claim::{self, PairClaim};
 use crate::key_pair::memory::Allowance;
 use crate::key_pair::observe::{shared_list, unanswered};
@@ -205,7 +205,11 @@ impl Run<'_> {
             self.memory.edit(&self.desired.uid, |known| known.unlisted_until = None);
             self.observed.unlisted_until = None;
         }
+        let was_live = self.observed.pair.as_ref().is_some_and(|read| read.live);
+        self.observed.done.repeated_reads += usize::from(was_live);
         self.observed.pair = Some(PairRead { live: true, at, pair });
+        // Another object may have deleted it since this reconciliation began.
+        self.note_deleted();
         self.observed.lightsail_date = self.lightsail().clock();
         self.observed.done.read_since_download = self.observed.done.download.is_some();
     }
@@ -239,13 +243,10 @@ impl Run<'_> {
         let account = opened.account.id.clone();
         (self.observed.deletion_may_follow, self.observed.download_may_follow) =
             unanswered(&self.clocks, self.memory, &self.desired, &account);
-        let scope = Scope { account: account.clone(), region: self.desired.region.clone() };
-        let deleted = self.memory.deleted.lock().find(&scope, &self.desired.name);
-        self.observed.deleted =
-            deleted.map(|(arn, until)| DeletedPair { arn, until: self.clocks.time_of(until) });
         self.observed.account = Some(account);
         self.note_permission();
         self.opened = Some(opened);
+        self.note_deleted();
         self.observed.rivals = self.rivals();
         Ok(())
     }
@@ -253,6 +254,13 @@ impl Run<'_> {
     pub(super) async fn open(&self) -> lightsail::Result<OpenedRegion> {
         let route = self.observed.grant.route();
         self.ctx.sessions.open(route, &self.desired.region, &self.at.namespace).await
+    }
+
+    fn note_deleted(&mut self) {
+        let (scope, name) = (self.lightsail().scope(), &self.desired.name);
+        let deleted = self.memory.deleted.lock().find(scope, name);
+        self.observed.deleted =
+            deleted.map(|(arn, until)| DeletedPair { arn, until: self.clocks.time_of(until) });
     }
 
     /// Notes who wants the same now. Returns whether the plan does not know that yet.

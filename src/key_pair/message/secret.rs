@@ -18,7 +18,7 @@ pub enum SecretProblem<'a> {
     HasOwner { kind: &'a str, owner: &'a str, ends: bool },
     OfOtherType { needs_key: bool },
     NotOwned { ends: bool },
-    WithoutOwner { object: &'a str, needs_key: bool },
+    WithoutOwner { object: &'a str, needs_key: bool, ends: bool },
     CopyNotOwned { copy: &'a str },
     Rejected { why: Rejection, needs_key: bool },
     Refused { why: &'a str },
@@ -93,13 +93,14 @@ impl SecretProblem<'_> {
                  secret.name in the spec to another name{}",
                 or_retain(*ends)
             ),
-            Self::WithoutOwner { object, needs_key } => write!(
+            Self::WithoutOwner { object, needs_key, ends } => write!(
                 to,
                 "the Secret {secret} does not belong to this object and was not changed; if its \
                  private key is the right one, and no other object uses the Secret, set its label \
-                 {MANAGED_BY} to {FIELD_MANAGER} and its annotation {OWNER} to {}; otherwise, {}",
+                 {MANAGED_BY} to {FIELD_MANAGER} and its annotation {OWNER} to {}; otherwise, {}{}",
                 owner_annotation(object),
-                other_secret(*needs_key)
+                other_secret(*needs_key),
+                or_retain(*ends)
             ),
             Self::CopyNotOwned { copy } => write!(
                 to,

@@ -1,7 +1,7 @@
 //! A pair whose private key is made here. The Secret has it before Lightsail has its public half,
 //! so that no crash loses it (I3).
 
-use super::import::beyond_limit;
+use super::import::{beyond_limit, wait_for_current_read};
 use super::ownership::{Whose, whose};
 use super::pair::{is_made_here, ownership_lost};
 use super::refusals::{name_conflict, stalled};
@@ -42,7 +42,8 @@ pub(super) fn present(
     match &read.pair {
         None if !read.live => Step::ReadPair { live: true },
         None => make(desired, observed, algorithm, secret, found),
-        Some(pair) => lost(desired, observed, pair, secret, replace)
+        Some(pair) => wait_for_current_read(observed, read, pair)
+            .or_else(|| lost(desired, observed, pair, secret, replace))
             .unwrap_or_else(|| make(desired, observed, algorithm, secret, found)),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::SignedDuration;
 
-use super::ownership::{all_tags, is_from_before, is_replaced, was_deleted};
+use super::ownership::{all_tags, is_replaced, was_deleted};
 use super::permission::account_name;
 use super::refusals::{
     SOON, await_outcome, deletion_of_former, failed_operation, late_operation, name_conflict,
@@ -178,7 +178,7 @@ pub(super) fn wait_for_current_read(
     pair: &KeyPair,
 ) -> Option<Step> {
     let was_deleted = was_deleted(observed, pair);
-    let is_gone = was_deleted || is_replaced(observed, pair) || is_from_before(observed, pair);
+    let is_gone = was_deleted || is_replaced(observed, pair);
     let unsettled = unsettled_import(observed, read).filter(|_| is_gone);
     let deleted = observed.deleted.filter(|_| was_deleted);
     let step = unsettled

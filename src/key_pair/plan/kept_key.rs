@@ -105,11 +105,11 @@ fn it_is_the_objects_own(candidate: &Candidate<'_>) -> Option<Step> {
     let is_recorded = observed.recorded.secret_name.as_ref() == Some(&found.name);
     let is_usable = found.key.is_some() && matches!(desired.pair, DesiredPair::Generated { .. });
     let may_be_meant = !found.is_of_another && (is_recorded || is_usable);
-    let (_, object) = desired.owner.object();
+    let ((_, object), ends) = (desired.owner.object(), desired.goal.ends());
     Some(candidate.refuse(if *needs_key || may_be_meant {
-        SecretProblem::WithoutOwner { object, needs_key: *needs_key }
+        SecretProblem::WithoutOwner { object, needs_key: *needs_key, ends }
     } else {
-        SecretProblem::NotOwned { ends: desired.goal.ends() }
+        SecretProblem::NotOwned { ends }
     }))
 }
 

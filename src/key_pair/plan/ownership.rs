@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::Timestamp;
 
 use super::key::{compare, verified};
 use crate::api::key_pair::Origin;
@@ -14,10 +14,6 @@ use crate::key_pair::record::Replaced;
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
 use crate::lightsail::KeyPair;
 use crate::ssh::Match;
-
-/// How far Lightsail's clocks may differ: the one that dates a response, to the second, and the one
-/// that dates a pair.
-const ONE_SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 /// Whose a pair is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +90,7 @@ pub(super) fn whose(desired: &Desired, observed: &Observed, pair: &KeyPair) -> W
         return Whose::Own;
     }
     if let Some(matches) = matches_intent(observed, pair) {
-        return match (matches, tag == OwnerTag::Own || was_imported(observed, pair)) {
+        return match (matches, tag == OwnerTag::Own || was_imported(observed)) {
             (Match::Same, _) | (Match::Unknown, true) => Whose::Own,
             (Match::Unknown, false) => Whose::Doubtful,
             (Match::Different, _) => Whose::Foreign { tagged: false },
@@ -123,7 +119,7 @@ fn matches_intent(observed: &Observed, pair: &KeyPair) -> Option<Match> {
         made >= date && made.duration_since(date).unsigned_abs() <= observed.intent_window
     };
     let may_be_of_it = observed.sent.is_some()
-        && (intent.date.zip(pair.created()).is_some_and(is_within) || was_imported(observed, pair));
+        && (intent.date.zip(pair.created()).is_some_and(is_within) || was_imported(observed));
     may_be_of_it.then(|| intent.fingerprints.compare(pair.fingerprint.as_ref()))
 }
 
@@ -153,18 +149,9 @@ fn shown_again(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option
 }
 
 /// Whether an import was accepted just now, and what was read since is what it made.
-fn was_imported(observed: &Observed, pair: &KeyPair) -> bool {
+fn was_imported(observed: &Observed) -> bool {
     let is_live = observed.pair.as_ref().is_some_and(|read| read.live);
-    let is_open = observed.sent.is_some_and(|sent| sent.accepted && sent.until > observed.now);
-    is_live && is_open && !is_from_before(observed, pair)
-}
-
-/// Whether the pair, by Lightsail's clock, is from before the import that was accepted since. The
-/// name was free then, so that pair was gone, and the read that shows it is an old one.
-pub(super) fn is_from_before(observed: &Observed, pair: &KeyPair) -> bool {
-    let date = observed.recorded.intent.as_ref().and_then(|intent| intent.date);
-    let is_older = date.zip(pair.created()).is_some_and(|(date, made)| made < date - ONE_SECOND);
-    is_older && observed.sent.is_some_and(|sent| sent.accepted)
+    is_live && observed.sent.is_some_and(|sent| sent.accepted && sent.until > observed.now)
 }
 
 /// Whether this process has deleted the pair lately, not for this object: a read that shows it is

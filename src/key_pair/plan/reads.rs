@@ -171,11 +171,16 @@ fn together(observed: &Observed) -> usize {
     if has_many_of_own(&observed.crowd) { observed.crowd.all.size() } else { 1 }
 }
 
+/// How often the pair is read again in a reconciliation, because each read takes too long.
+const MOST_REPEATED: usize = 2;
+
 /// How to read the pair again. A list of all may take longer than a read holds, however often it is
 /// read.
 fn read_again(desired: &Desired, observed: &Observed) -> Step {
     let was_live = observed.pair.as_ref().is_some_and(|read| read.live);
-    if was_live && matches!(desired.pair, DesiredPair::Default { .. }) {
+    if was_live && observed.done.repeated_reads >= MOST_REPEATED {
+        Message::ReadsTakeLong.wait_longer(desired.interval)
+    } else if was_live && matches!(desired.pair, DesiredPair::Default { .. }) {
         Step::ReadDefaultPair
     } else {
         Step::ReadPair { live: true }

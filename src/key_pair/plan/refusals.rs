@@ -222,7 +222,9 @@ pub fn looked_up(
     outcome: lightsail::Result<Option<Operation>>,
 ) -> lightsail::Result<Lookup<Operation>> {
     let found = match outcome {
-        Err(error) if is_waited_for && error.kind != ErrorKind::Denied => return Err(error),
+        Err(error) if is_waited_for && error.kind != ErrorKind::Denied => {
+            return Err(error.of_lookup());
+        }
         Err(_) => None,
         Ok(found) => found,
     };

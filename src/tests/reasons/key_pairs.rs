@@ -142,6 +142,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::DownloadMayFollow,
         Message::CountsLater,
         Message::BeingRecorded,
+        Message::ReadsTakeLong,
         Message::Creating,
         of_secret(SecretProblem::IsDeleted),
         Message::Secret { secret: "fleet-1f5f9639", why: SecretProblem::IsReplaced },
@@ -192,8 +193,8 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         of_secret(SecretProblem::OfOtherType { needs_key: false }),
         of_secret(SecretProblem::NotOwned { ends: false }),
         of_secret(SecretProblem::NotOwned { ends: true }),
-        of_secret(SecretProblem::WithoutOwner { object: "fleet", needs_key: true }),
-        of_secret(SecretProblem::WithoutOwner { object: "fleet", needs_key: false }),
+        of_secret(SecretProblem::WithoutOwner { object: "fleet", needs_key: true, ends: false }),
+        of_secret(SecretProblem::WithoutOwner { object: "fleet", needs_key: false, ends: true }),
         of_secret(SecretProblem::CopyNotOwned { copy: "fleet-1f5f9639" }),
     ]);
     let unusable = |why, needs_key| of_secret(SecretProblem::Rejected { why, needs_key });

@@ -110,6 +110,25 @@ async fn unscoped_namespaces_need_no_account() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_can_be_required_where_there_is_none() {
+    let teams = Teams::new("required").await;
+    let mut options = teams.options().await;
+    let unscoped = teams.b.namespace.clone();
+    options
+        .arguments
+        .extend(["--accounts-required", "--unscoped-namespace", &unscoped].map(str::to_owned));
+    let _operator = Operator::start(options).await.unwrap();
+    let mut spec = pair("", "fleet");
+    spec.as_object_mut().unwrap().remove("accountRef");
+    for bed in [&teams.a, &teams.b] {
+        bed.create::<LightsailKeyPair>("fleet", &spec).await;
+    }
+    teams.b.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    teams.a.wait_stalled::<LightsailKeyPair>("fleet", "AccountRequired").await;
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_withdrawn_makes_no_call_and_can_be_released() {
     let teams = Teams::new("withdrawn").await;
     let _operator = teams.start().await;

@@ -114,6 +114,9 @@ fn deleting_an_object_with_an_imported_pair() {
         ("I7: nor without any read", |_, o| o.pair = None, "Read pair live"),
         ("I7: nor on a live read before a nap",
          |_, o| o.now = time("2026-11-24T12:00:06Z"), "Read pair live"),
+        ("I7: nor on one that takes too long each time", |_, o| {
+            (o.now, o.done.repeated_reads) = (time("2026-11-24T12:00:06Z"), 2);
+        }, "Reconciling InProgress"),
         ("what is gone is gone", |_, o| o.pair = live(None), "Remove finalizer Deleted"),
         ("one that was made a moment ago may only not be visible yet",
          |_, o| (o.pair, o.settle_time) = (live(None), Duration::from_mins(1)),

@@ -250,41 +250,6 @@ fn what_is_said_of_an_import_that_is_waited_for_is_what_is_known_of_it() {
 
 /// An object is deleted and created again, and Lightsail still shows the pair of the first one.
 #[test]
-fn i13_a_read_that_shows_a_pair_from_before_the_import_is_an_old_one() {
-    fn older(pair: KeyPair) -> KeyPair {
-        KeyPair { created_at: Some("2026-11-24T11:59:50Z".to_owned()), ..pair }
-    }
-    fn base() -> (Desired, Observed) {
-        let (desired, mut observed) = unrecorded(Goal::Present);
-        observed.recorded.intent = intent(FIRST);
-        observed.sent = sent("2026-11-24T12:01:00Z", true);
-        observed.pair = live(Some(tagged(older(pair(FIRST)), OWNER)));
-        (desired, observed)
-    }
-    check(base, &[
-        ("it is not the one that was imported", |_, _| {}, "Reconciling InProgress"),
-        ("no conflict is concluded from it, nor are tags taken off", |_, o| {
-            o.pair = live(Some(tagged(older(pair(SECOND)), OWNER)));
-            o.done.tagged_by_name = true;
-        }, "Reconciling InProgress"),
-        ("a list is no better",
-         |_, o| o.pair = cached(Some(tagged(older(pair(FIRST)), OWNER))), "Read pair live"),
-        ("at deletion nothing is deleted or released by it",
-         |d, _| d.goal = Goal::ObjectDeleted, "Reconciling InProgress"),
-        ("clocks may differ by a second", |_, o| {
-            let made = Some("2026-11-24T11:59:59.1Z".to_owned());
-            o.pair = live(Some(KeyPair { created_at: made, ..tagged(pair(FIRST), OWNER) }));
-        }, "Ready Imported"),
-        ("without a time nothing tells",
-         |_, o| o.pair = live(Some(KeyPair { created_at: None, ..tagged(pair(FIRST), OWNER) })),
-         "Ready Imported"),
-        ("what is there in the end is there", |_, o| o.sent = sent(NOW, true), "RecordAdoption"),
-    ]);
-    let (desired, observed) = base();
-    assert_eq!(own_pair(&desired, &observed), None, "it is not recorded");
-}
-
-#[test]
 fn i13_a_read_that_shows_a_pair_that_was_just_deleted_is_an_old_one() {
     fn base() -> (Desired, Observed) {
         let (desired, mut observed) = unrecorded(Goal::Present);

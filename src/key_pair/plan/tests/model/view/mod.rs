@@ -377,6 +377,7 @@ impl Plans {
             // Here, a change of tags that finds none fails.
             found_none: run.found_none,
             leaves_unknown: run.found_none,
+            repeated_reads: 0,
             generated: run.generated.map(|key| self.private(key).clone()),
             download: run.download.map(|(key, id)| Downloaded { key: self.private(key).clone(),
                 created_at: Some(created_at(id)) }),
