@@ -34,6 +34,7 @@ mod image;
 mod interrupted_resets;
 mod kept_secrets;
 mod key_pairs;
+mod key_schema;
 mod leader;
 mod lists;
 #[path = "../support/markdown.rs"]
@@ -56,4 +57,5 @@ mod switches;
 mod transitions;
 mod unreadable;
 mod upgrade;
+mod vanished;
 mod ways_out;

@@ -1,12 +1,10 @@
 //! `LightsailAccount`s: whose credentials are used for whom, and what happens when that changes.
 
-use http::Method;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams};
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair};
 use serde_json::{Value, json};
-use testbed::api_proxy::{ApiProxy, Matcher};
 use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect, NewInstance};
 
@@ -16,8 +14,10 @@ use crate::bed::{ACCOUNT, REGION, ready_reason, set, wait_for};
 mod default_pairs;
 mod health;
 mod iam;
+mod labels;
 mod pod_identity;
 mod replaced_key;
+mod required;
 mod resets;
 pub(crate) mod teams;
 
@@ -48,83 +48,6 @@ async fn each_team_works_in_its_own_account_with_its_own_role() {
     assert_eq!(words, [&of_a, OF_A, "True", "Identified"]);
     let counted = "time_to_ready_seconds_count{kind=\"LightsailAccount\"} 2\n";
     assert!(operator.get("/metrics").await.unwrap().1.contains(counted));
-    teams.remove_accounts().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_first_account_makes_account_refs_required_and_the_last_one_not() {
-    let teams = Teams::new("first-account").await;
-    let _operator = teams.start().await;
-    let mut spec = pair("", "fleet");
-    spec.as_object_mut().unwrap().remove("accountRef");
-    teams.a.create::<LightsailKeyPair>("fleet", &spec).await;
-    teams.a.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
-    let changes = teams.changes();
-    // Its AWS account is the operator's own.
-    let platform = json!({
-        "accountID": ACCOUNT,
-        "allowedNamespaces": { "from": "Names", "names": [teams.a.namespace] },
-        "allowed": { "regions": [REGION] },
-    });
-    let name = teams.create_account("platform", &platform).await;
-    teams.wait_account(&name, "Identified").await;
-    let (_, message) = teams.a.wait_stalled::<LightsailKeyPair>("fleet", "AccountRequired").await;
-    assert!(message.contains("spec.accountRef.name"), "{message}");
-    teams.delete_account(&name).await;
-    teams.wait_no_account(&name).await;
-    teams.a.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
-    // It comes back, and the object names it.
-    teams.create_account("platform", &platform).await;
-    teams.a.wait_stalled::<LightsailKeyPair>("fleet", "AccountRequired").await;
-    let refers = json!({ "spec": { "accountRef": { "name": name } } });
-    teams.a.patch::<LightsailKeyPair>("fleet", &refers).await;
-    teams.a.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
-    // An object whose pair is in another account stays with that.
-    let of_a = Teams::spec(OF_A, &teams.a.namespace, &[]);
-    let of_a = teams.create_account("a", &of_a).await;
-    let refers = json!({ "spec": { "accountRef": { "name": of_a } } });
-    let patch = Patch::Merge(&refers);
-    let (api, parameters) = (teams.a.api::<LightsailKeyPair>(), PatchParams::default());
-    let refused = api.patch("fleet", &parameters, &patch).await.unwrap_err().to_string();
-    assert!(refused.contains("accountRef is immutable once it is set"), "{refused}");
-    assert_eq!(teams.changes(), changes);
-    teams.remove_accounts().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn unscoped_namespaces_need_no_account() {
-    let teams = Teams::new("unscoped").await;
-    let mut options = teams.options().await;
-    options.arguments.extend(["--unscoped-namespace".to_owned(), teams.b.namespace.clone()]);
-    let _operator = testbed::operator::Operator::start(options).await.unwrap();
-    teams.create_both().await;
-    let mut spec = pair("", "fleet");
-    spec.as_object_mut().unwrap().remove("accountRef");
-    for bed in [&teams.a, &teams.b] {
-        bed.create::<LightsailKeyPair>("fleet", &spec).await;
-    }
-    teams.b.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
-    teams.a.wait_stalled::<LightsailKeyPair>("fleet", "AccountRequired").await;
-    assert!(teams.requests().iter().all(|request| request.account == ACCOUNT));
-    teams.remove_accounts().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_account_can_be_required_where_there_is_none() {
-    let teams = Teams::new("required").await;
-    let mut options = teams.options().await;
-    let unscoped = teams.b.namespace.clone();
-    options
-        .arguments
-        .extend(["--accounts-required", "--unscoped-namespace", &unscoped].map(str::to_owned));
-    let _operator = Operator::start(options).await.unwrap();
-    let mut spec = pair("", "fleet");
-    spec.as_object_mut().unwrap().remove("accountRef");
-    for bed in [&teams.a, &teams.b] {
-        bed.create::<LightsailKeyPair>("fleet", &spec).await;
-    }
-    teams.b.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
-    teams.a.wait_stalled::<LightsailKeyPair>("fleet", "AccountRequired").await;
     teams.remove_accounts().await;
 }
 
@@ -510,64 +433,6 @@ async fn a_namespace_has_no_more_key_pairs_than_its_account_allows() {
     .await;
     assert_eq!(teams.region(OF_A).key_pairs().len(), 2);
     assert_eq!(teams.a.calls("ImportKeyPair"), 2);
-    teams.remove_accounts().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn namespaces_are_selected_by_the_labels_that_they_have_now() {
-    let teams = Teams::new("labels").await;
-    let _operator = teams.start().await;
-    let selector = json!({ "from": "Selector", "selector": { "matchLabels": { "team": "a" } } });
-    let spec = Teams::spec(
-        OF_A,
-        "",
-        &[("/allowedNamespaces", selector), ("/allowed/keyPairNames", json!(["*"]))],
-    );
-    let name = teams.create_account("selected", &spec).await;
-    teams.wait_account(&name, "Identified").await;
-    let label = async |value: Value| {
-        let namespaces: Api<Namespace> = Api::all(teams.a.cluster.client());
-        let patch = Patch::Merge(json!({ "metadata": { "labels": { "team": value } } }));
-        namespaces.patch(&teams.a.namespace, &PatchParams::default(), &patch).await.unwrap();
-    };
-    teams.a.create::<LightsailKeyPair>("fleet", &pair(&name, "fleet")).await;
-    teams.a.wait_stalled::<LightsailKeyPair>("fleet", "AccountNotFound").await;
-    label(json!("a")).await;
-    teams.a.reconcile_now::<LightsailKeyPair>("fleet").await;
-    teams.a.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
-    label(Value::Null).await;
-    let calls = teams.requests().len();
-    teams.a.delete::<LightsailKeyPair>("fleet").await;
-    teams.a.wait_stalled::<LightsailKeyPair>("fleet", "AccountNotFound").await;
-    assert_eq!(teams.requests().len(), calls, "a label that is gone is noticed before a call");
-    assert!(teams.region(OF_A).find_key_pair("fleet").is_some());
-    teams.remove_accounts().await;
-}
-
-/// As if its owner edited it again and again: no write of its status succeeds.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i14_who_cannot_show_that_it_is_refused_holds_no_name() {
-    let teams = Teams::new("edited").await;
-    let proxy = ApiProxy::start(&teams.a.cluster).await.unwrap();
-    let _operator = Operator::start(teams.options_by(Some(&proxy.url())).await).await.unwrap();
-    let selector = json!({ "from": "Selector", "selector": { "matchLabels": { "team": "b" } } });
-    let spec = Teams::spec(
-        OF_A,
-        "",
-        &[("/allowedNamespaces", selector), ("/allowed/keyPairNames", json!(["*"]))],
-    );
-    let name = teams.create_account("by-labels", &spec).await;
-    teams.wait_account(&name, "Identified").await;
-    let namespaces: Api<Namespace> = Api::all(teams.a.cluster.client());
-    let labels = Patch::Merge(json!({ "metadata": { "labels": { "team": "b" } } }));
-    namespaces.patch(&teams.b.namespace, &PatchParams::default(), &labels).await.unwrap();
-
-    let status = format!("/namespaces/{}/lightsailkeypairs/fleet/status", teams.a.namespace);
-    let conflicts = proxy.fail(Matcher::new(Method::PATCH, status), usize::MAX, 409);
-    teams.a.create::<LightsailKeyPair>("fleet", &pair(&name, "shared")).await;
-    wait_for("its refusal is to be written", async || conflicts.count() > 0).await;
-    teams.b.create::<LightsailKeyPair>("fleet", &pair(&name, "shared")).await;
-    teams.b.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
     teams.remove_accounts().await;
 }
 

@@ -4,13 +4,10 @@ use super::*;
 use crate::api::conditions::{Conditions, READY, RECONCILING, STALLED, is_true, reason};
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Reason};
 use crate::key_pair::claim::is_coming;
-use crate::digest::Digest;
-use crate::key_pair::record::Replaced;
-use crate::key_pair::world::DeletedPair;
 use crate::key_pair::{record, status};
 
 /// Nothing but what a row says is on record, and the finalizer is there from before.
-fn unrecorded(goal: Goal) -> (Desired, Observed) {
+pub(super) fn unrecorded(goal: Goal) -> (Desired, Observed) {
     let observed = Observed { finalizer: Finalizer::Old, pair: live(Some(pair(FIRST))),
         ..observed() };
     (Desired { goal, ..desired() }, observed)
@@ -246,127 +243,6 @@ fn what_is_said_of_an_import_that_is_waited_for_is_what_is_known_of_it() {
         let Step::Finish(verdict) = plan(&desired(), &observed) else { panic!("it goes on") };
         assert!(verdict.message.contains(expected), "{}", verdict.message);
     }
-}
-
-/// An object is deleted and created again, and Lightsail still shows the pair of the first one.
-#[test]
-fn i13_a_read_that_shows_a_pair_that_was_just_deleted_is_an_old_one() {
-    fn base() -> (Desired, Observed) {
-        let (desired, mut observed) = unrecorded(Goal::Present);
-        let until = time("2026-11-24T12:00:30Z");
-        observed.deleted = Some(DeletedPair { arn: Digest::of("arn:own"), until });
-        observed.pair = live(Some(tagged(pair(FIRST), OWNER)));
-        (desired, observed)
-    }
-    check(base, &[
-        ("it is not adopted", |_, _| {}, "Reconciling InProgress"),
-        ("no conflict is concluded from it",
-         |_, o| o.pair = live(Some(pair(SECOND))), "Reconciling InProgress"),
-        ("nor is it what was imported since", |_, o| {
-            (o.recorded.intent, o.sent) = (intent(FIRST), sent("2026-11-24T12:01:00Z", true));
-        }, "Reconciling InProgress"),
-        ("nor is it missed at a deletion", |d, _| d.goal = Goal::ObjectDeleted,
-         "Reconciling InProgress"),
-        ("a list is no better",
-         |_, o| o.pair = cached(Some(tagged(pair(FIRST), OWNER))), "Read pair live"),
-        ("another one is as it seems", |_, o| {
-            let arn = "arn:new".into();
-            o.pair = live(Some(KeyPair { arn, ..tagged(pair(FIRST), OWNER) }));
-        }, "RecordAdoption"),
-        ("in the end its deletion did not take effect",
-         |_, o| o.now = time("2026-11-24T12:00:30Z"), "RecordAdoption"),
-        ("an object that deletes a pair itself reads on",
-         |d, o| {
-            d.goal = Goal::Absent;
-            o.recorded = recorded(&pair(FIRST), Origin::Imported);
-        }, "Delete"),
-    ]);
-    let (desired, observed) = base();
-    let intent = Observed { sent: sent("2026-11-24T12:01:00Z", true), ..observed };
-    let recorded = Recorded { intent: super::intent(FIRST), ..Recorded::default() };
-    assert_eq!(own_pair(&desired, &Observed { recorded, ..intent }), None, "it is not recorded");
-}
-
-fn replaced(arn: &str, created_at: Option<&str>) -> Replaced {
-    let (arn, created_at) = (arn.into(), created_at.map(str::to_owned));
-    Replaced { arn, created_at, origin: Some(Origin::Generated) }
-}
-
-fn replace(observed: &mut Observed, by: Replaced) {
-    observed.recorded.intent.as_mut().unwrap().replaced = Some(by);
-}
-
-/// After a replacement, or when a pair was deleted outside, Lightsail may still show the old one.
-#[test]
-fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
-    fn base() -> (Desired, Observed) {
-        let mut observed = observed();
-        observed.finalizer = Finalizer::Old;
-        let intent = intent(FIRST)
-            .map(|intent| Intent { replaced: Some(replaced("arn:own", None)), ..intent });
-        observed.recorded = Recorded { intent, ..Recorded::default() };
-        observed.sent = sent("2026-11-24T12:01:00Z", false);
-        observed.pair = live(Some(tagged(pair(SECOND), OWNER)));
-        (desired(), observed)
-    }
-    check(base, &[
-        ("no conflict is concluded from it", |_, _| {}, "Reconciling InProgress"),
-        ("nor is it adopted, if it has the same key",
-         |_, o| o.pair = live(Some(tagged(pair(FIRST), OWNER))), "Reconciling InProgress"),
-        ("nor when the import was accepted just now", |_, o| {
-            o.sent = sent("2026-11-24T12:01:00Z", true);
-            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
-        }, "Reconciling InProgress"),
-        ("a list is no better",
-         |_, o| o.pair = cached(Some(tagged(pair(SECOND), OWNER))), "Read pair live"),
-        ("I1: at deletion nothing is deleted or released by it",
-         |d, _| d.goal = Goal::ObjectDeleted, "Reconciling InProgress"),
-        ("the new one is own",
-         |_, o| o.pair = live(Some(KeyPair { arn: "arn:new".into(), ..pair(FIRST) })), "Tag"),
-        ("also where ARNs are made of names", |_, o| {
-            replace(o, replaced("arn:own", Some("2026-11-24T11:00:00Z")));
-            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
-        }, "Ready Imported"),
-        ("but not the old one", |_, o| {
-            let pair = tagged(pair(FIRST), OWNER);
-            replace(o, replaced("arn:own", pair.created_at.as_deref()));
-            o.pair = live(Some(pair));
-        }, "Reconciling InProgress"),
-        ("when no import can take effect any more it is somebody's",
-         |_, o| o.sent = sent(NOW, false), "Stalled NameConflict"),
-        ("or if every import was refused", |_, o| o.sent = None, "Stalled NameConflict"),
-        ("with the right key it was never gone", |_, o| {
-            (o.sent, o.pair) = (None, live(Some(tagged(pair(FIRST), OWNER))));
-        }, "Ready Imported"),
-        ("nor if no import can take effect any more", |_, o| {
-            (o.sent, o.pair) = (sent(NOW, false), live(Some(tagged(pair(FIRST), OWNER))));
-        }, "Ready Imported"),
-        ("but it may still go, if its deletion was not answered", |_, o| {
-            (o.sent, o.pair) = (None, live(Some(tagged(pair(FIRST), OWNER))));
-            o.deletion_may_follow = Some(time("2026-11-24T12:00:30Z"));
-        }, "Reconciling InProgress"),
-        ("a list does not tell that", |_, o| {
-            (o.sent, o.pair) = (None, cached(Some(tagged(pair(FIRST), OWNER))));
-        }, "Read pair live"),
-        ("unless another owner has tagged it since", |_, o| {
-            o.sent = None;
-            o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
-        }, "Stalled NameConflict"),
-    ]);
-    let (desired, observed) = base();
-    let seen = Observed { sent: None, pair: live(Some(pair(FIRST))), ..observed };
-    assert_eq!(own_pair(&desired, &seen), Some((pair(FIRST), Origin::Generated)), "as it was");
-    let early = Observed { sent: sent("2026-11-24T12:01:00Z", false), ..seen };
-    assert_eq!(own_pair(&desired, &early), None, "that read may be an old one");
-    let pause = |accepted| {
-        let (desired, mut observed) = base();
-        observed.sent = sent("2026-11-24T12:01:00Z", accepted);
-        let Step::Finish(verdict) = plan(&desired, &observed) else { panic!("it goes on") };
-        assert!(own_pair(&desired, &observed).is_none(), "it is not recorded");
-        verdict.next
-    };
-    assert_eq!(pause(false), Next::Meanwhile(Duration::from_secs(15)));
-    assert_eq!(pause(true), Next::After(Duration::from_millis(200)));
 }
 
 /// What the refusal of an import leaves on record.

@@ -43,6 +43,7 @@ mod imported;
 mod intent;
 mod kept_key;
 mod model;
+mod old_reads;
 mod operations;
 mod polling;
 mod properties;
