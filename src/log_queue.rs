@@ -82,7 +82,7 @@ fn tell_of_lost_lines(lost: &AtomicU64) {
 }
 
 /// Takes whole lines.
-impl Write for LogQueue {
+impl Write for &LogQueue {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.entries.try_send(Entry::Line(line.to_vec())).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
@@ -96,10 +96,10 @@ impl Write for LogQueue {
 }
 
 impl<'a> MakeWriter<'a> for LogQueue {
-    type Writer = Self;
+    type Writer = &'a Self;
 
-    fn make_writer(&'a self) -> Self {
-        self.clone()
+    fn make_writer(&'a self) -> &'a Self {
+        self
     }
 }
 
@@ -112,11 +112,11 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_reader() {
         let (mut reader, writer) = io::pipe().unwrap();
-        let mut queue = LogQueue::start(writer).unwrap();
+        let queue = LogQueue::start(writer).unwrap();
         // More than fits into the pipe and the queue.
         let line = [b'x'; 4_096];
         for _ in 0..2 * MOST {
-            queue.write_all(&line).unwrap();
+            (&queue).write_all(&line).unwrap();
         }
         queue.flush(Duration::ZERO);
         drop(queue);
@@ -130,8 +130,8 @@ mod tests {
     #[test]
     fn what_came_before_a_flush_is_written() {
         let (mut reader, writer) = io::pipe().unwrap();
-        let mut queue = LogQueue::start(writer).unwrap();
-        queue.write_all(b"a line\n").unwrap();
+        let queue = LogQueue::start(writer).unwrap();
+        (&queue).write_all(b"a line\n").unwrap();
         queue.flush(Duration::from_mins(1));
         drop(queue);
         let mut text = String::new();

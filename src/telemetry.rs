@@ -48,7 +48,7 @@ pub fn say_last(line: &str) {
     let line = format!("{line}\n");
     // Where that is not read, the exit code still tells.
     let _ = match LOG.get() {
-        Some(log) => log.clone().write_all(line.as_bytes()),
+        Some(mut log) => log.write_all(line.as_bytes()),
         None => std::io::stderr().write_all(line.as_bytes()),
     };
 }

@@ -199,12 +199,13 @@ impl Directory {
     #[must_use]
     pub fn grant(&self, namespace: &str, account: Option<&str>) -> Grant {
         let state = self.state.lock();
-        let is_required = self.settings.is_required || state.needs_account(Moment::now());
         match account {
             Some(name) => {
                 state.find(name).map_or_else(|| Grant::Missing(name.into()), Grant::Account)
             }
-            None if !is_required => Grant::Operator,
+            None if !self.settings.is_required && !state.needs_account(Moment::now()) => {
+                Grant::Operator
+            }
             None if self.settings.unscoped.iter().any(|one| one == namespace) => Grant::Operator,
             None => Grant::Required,
         }

@@ -47,6 +47,14 @@ impl<T> ByUid<T> {
         self.0.insert(Digest::of(uid), value);
     }
 
+    /// Gives an object a value, or takes away the one that it has.
+    pub fn set(&mut self, uid: &str, value: Option<T>) {
+        match value {
+            Some(value) => self.insert(uid, value),
+            None => drop(self.remove(uid)),
+        }
+    }
+
     /// The value of an object, which gets this one if it has none.
     pub fn get_or_insert_with(&mut self, uid: &str, value: impl FnOnce() -> T) -> &mut T {
         self.0.entry(Digest::of(uid)).or_insert_with(value)

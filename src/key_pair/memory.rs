@@ -190,12 +190,7 @@ impl Memory {
 
     /// An object goes. `leaves_pair`: its pair may stay.
     pub(super) fn note_end(&self, uid: &str, leaves_pair: bool) {
-        let mut without_pair = self.without_pair.lock();
-        if leaves_pair {
-            without_pair.remove(uid);
-        } else {
-            without_pair.insert(uid, ());
-        }
+        self.without_pair.lock().set(uid, (!leaves_pair).then_some(()));
     }
 
     /// An object is gone. `has_record`: a pair, or its import, is on record.
@@ -247,11 +242,7 @@ impl Memory {
 
     /// What allowed the object with this uid to use its credentials.
     pub(super) fn note_allowance(&self, uid: &str, allowance: Option<Allowance>) {
-        let mut allowances = self.allowances.lock();
-        match allowance {
-            Some(allowance) => allowances.insert(uid, allowance),
-            None => drop(allowances.remove(uid)),
-        }
+        self.allowances.lock().set(uid, allowance);
     }
 
     /// What allowed it last.
@@ -262,12 +253,7 @@ impl Memory {
     /// Notes whether a reconciliation of the object with this uid found that it may not use its
     /// account.
     pub(super) fn note_refusal(&self, uid: &str, is_refused: bool) {
-        let mut refused = self.refused.lock();
-        if is_refused {
-            refused.insert(uid, ());
-        } else {
-            refused.remove(uid);
-        }
+        self.refused.lock().set(uid, is_refused.then_some(()));
     }
 
     /// Whether it was refused last.

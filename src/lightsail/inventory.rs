@@ -280,12 +280,11 @@ impl Inventory {
             self.count(&region, &entry, &listing);
             Arc::new(listing)
         });
-        if listing.is_err() {
-            self.count_failure(&region, &entry);
-        }
-        // Of one that failed, this many are known.
         if listing.is_ok() {
             entry.pages.send_replace(0);
+        } else {
+            // This many pages are known.
+            self.count_failure(&region, &entry);
         }
         cached.listing.put(listing, begun.elapsed())
     }

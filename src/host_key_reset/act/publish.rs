@@ -47,8 +47,7 @@ impl Run<'_> {
         let account = self.object.status.as_ref().and_then(|status| status.account_id.clone());
         let Some(account) = account.filter(|_| !operations.is_empty()) else { return };
         let scope = Scope { account: account.into(), region: self.desired.region.clone() };
-        // As long as a search for a call lasts.
-        let kept_for = self.ctx.settings.effect_window() * 2;
+        let kept_for = plan::search_time(&self.observed).unsigned_abs();
         self.memory.ended.lock().note(scope, &self.desired.instance, operations, kept_for);
     }
 

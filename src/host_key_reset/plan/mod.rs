@@ -17,6 +17,7 @@ mod step;
 mod take_back;
 
 pub use aftermath::{Aftermath, Ended, aftermath, outcome};
+pub use search::search_time;
 pub use step::{End, ReadStep, Step};
 pub use take_back::refused_mark;
 

@@ -86,7 +86,8 @@ fn go_on(desired: &Desired, observed: &Observed, since: Timestamp, verdict: Verd
 
 /// How long it can take until an effect is visible: until nobody else acts, the call's own time,
 /// the settle time; and as much for the reads.
-fn search_time(observed: &Observed) -> SignedDuration {
+#[must_use]
+pub fn search_time(observed: &Observed) -> SignedDuration {
     (observed.lease_duration + observed.call_timeout + observed.settle_time) * 2
 }
 

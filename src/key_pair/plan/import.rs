@@ -18,7 +18,7 @@ use crate::engine::action::Next;
 use crate::engine::next_poll;
 use crate::key_pair::message::Message;
 use crate::key_pair::record::Recorded;
-use crate::key_pair::world::{Desired, Finalizer, Observed, PairRead};
+use crate::key_pair::world::{DeletedPair, Desired, Finalizer, Observed, PairRead};
 use crate::lightsail::{Imported, KeyPair};
 use crate::ssh::PublicKey;
 
@@ -177,12 +177,11 @@ pub(super) fn wait_for_current_read(
     read: &PairRead,
     pair: &KeyPair,
 ) -> Option<Step> {
-    let was_deleted = was_deleted(observed, pair);
-    let is_gone = was_deleted || is_replaced(observed, pair);
+    let deleted = observed.deleted.filter(|_| was_deleted(observed, pair));
+    let is_gone = deleted.is_some() || is_replaced(observed, pair);
     let unsettled = unsettled_import(observed, read).filter(|_| is_gone);
-    let deleted = observed.deleted.filter(|_| was_deleted);
-    let step = unsettled
-        .or_else(|| Some(wait_until(observed, deleted?.until, &Message::DeletionMayFollow)))?;
+    let wait = |it: DeletedPair| wait_until(observed, it.until, &Message::DeletionMayFollow);
+    let step = unsettled.or_else(|| deleted.map(wait))?;
     Some(if read.live { step } else { Step::ReadPair { live: true } })
 }
 

@@ -130,12 +130,11 @@ pub(super) fn delete(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     let stored =
         site.region.key_pairs.get(name).ok_or_else(|| ApiError::does_not_exist(KEY_PAIR, name))?;
     check_expected(&stored.pair, expected, &site.switches)?;
-    let fails = site.fails();
-    if !fails {
+    if !site.fails() {
         note_former(site, name);
-    }
-    if !fails && let Some(stored) = site.region.key_pairs.remove(name) {
-        site.region.changes.push(KeyPairChange::Deleted(stored.pair));
+        if let Some(stored) = site.region.key_pairs.remove(name) {
+            site.region.changes.push(KeyPairChange::Deleted(stored.pair));
+        }
     }
     let operation = site.record("DeleteKeyPair", KEY_PAIR, name);
     Ok(json!({"operation": operation.to_json()}))
