@@ -328,7 +328,7 @@ async fn context(
     );
     let served = access::Settings {
         is_on: config.accounts,
-        is_required: config.accounts && config.accounts_required,
+        is_required: config.accounts_required,
         unscoped: config.unscoped_namespace.clone(),
         namespace: kube.default_namespace.clone(),
         cluster_id: settings.cluster_id.clone(),

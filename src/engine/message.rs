@@ -190,9 +190,9 @@ struct Cause<'a>(Refused<'a>);
 impl fmt::Display for Cause<'_> {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Refused::Required { .. } => to.write_str(
-                "this cluster uses LightsailAccounts, and every object must refer to one",
-            ),
+            Refused::Required { .. } => {
+                to.write_str("every object must refer to a LightsailAccount")
+            }
             Refused::NotFound(name) => write!(
                 to,
                 "the LightsailAccount {name} does not exist, or does not allow this namespace"
