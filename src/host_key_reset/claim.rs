@@ -2,8 +2,9 @@
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use super::mark::Mark;
+use super::mark::{Mark, MarkState};
 use super::record;
+use super::world::KnownOperation;
 use crate::access::Directory;
 use crate::access::permission::{What, surely_refuses};
 use crate::api::conditions::{READY, find, reason};
@@ -25,8 +26,8 @@ pub struct ResetClaim {
     pub(super) stage: Stage,
     /// The mark, if there is one, whoever wrote it.
     pub mark: Option<Mark>,
-    /// The ids of the operations that it has recorded as its own.
-    pub operations: Vec<String>,
+    /// The operations that it has recorded as its own.
+    pub operations: Vec<KnownOperation>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,12 +83,14 @@ impl ResetClaim {
             uid: object.metadata.uid.clone().unwrap_or_default(),
             stage,
             mark,
-            operations: status
-                .operations
-                .into_iter()
-                .filter_map(|operation| operation.id)
-                .collect(),
+            operations: KnownOperation::all(&status.operations),
         }
+    }
+
+    /// Whether a call was made, or is about to be, and nothing tells which operation it began.
+    pub(super) fn may_have_called(&self) -> bool {
+        let is_marked = self.mark.as_ref().is_some_and(|mark| mark.state == MarkState::Started);
+        is_marked && has_begun(self) && self.operations.is_empty()
     }
 
     pub(super) fn age(&self) -> (Option<Timestamp>, &str) {

@@ -8,9 +8,9 @@ use k8s_openapi::jiff::Timestamp;
 use parking_lot::Mutex;
 
 use super::claim::ResetClaim;
-use super::plan::Aftermath;
+use super::plan::{Aftermath, CallAfter};
 use super::turns::Turns;
-use super::world::Call;
+use super::world::{Call, KnownOperation};
 use crate::clock::Moment;
 use crate::engine::ObjectRef;
 use crate::engine::rows::Rows;
@@ -52,7 +52,7 @@ pub(super) struct SharedRead {
 
 /// By instance: the operations of resets that are over, and since when.
 #[derive(Debug, Default)]
-pub(super) struct EndedOperations(HashMap<(Scope, String), Vec<(String, Moment)>>);
+pub(super) struct EndedOperations(HashMap<(Scope, String), Vec<(KnownOperation, Moment)>>);
 
 impl EndedOperations {
     /// A reset of an instance has ended with these operations. What is older than `kept_for` is
@@ -61,7 +61,7 @@ impl EndedOperations {
         &mut self,
         scope: Scope,
         instance: &str,
-        operations: &[String],
+        operations: &[KnownOperation],
         kept_for: Duration,
     ) {
         self.0.retain(|_, ended| {
@@ -69,13 +69,17 @@ impl EndedOperations {
             !ended.is_empty()
         });
         let now = Moment::now();
-        let ended = operations.iter().map(|id| (id.clone(), now));
-        self.0.entry((scope, instance.to_owned())).or_default().extend(ended);
+        let all = self.0.entry((scope, instance.to_owned())).or_default();
+        let is_new =
+            |operation: &&KnownOperation| !all.iter().any(|(known, _)| known == *operation);
+        let news: Vec<_> = operations.iter().filter(is_new).cloned().collect();
+        all.extend(news.into_iter().map(|operation| (operation, now)));
     }
 
     /// The operations of resets of this instance.
-    pub(super) fn of(&self, scope: Scope, instance: &str) -> impl Iterator<Item = &String> {
-        self.0.get(&(scope, instance.to_owned())).into_iter().flatten().map(|(id, _)| id)
+    pub(super) fn of(&self, scope: Scope, instance: &str) -> impl Iterator<Item = &KnownOperation> {
+        let ended = self.0.get(&(scope, instance.to_owned())).into_iter().flatten();
+        ended.map(|(operation, _)| operation)
     }
 }
 
@@ -118,8 +122,10 @@ impl Memory {
 
     /// Drops what is not kept of the object with this uid after a reconciliation.
     pub(super) fn settle(&self, at: &ObjectRef, uid: &str, aftermath: Aftermath) {
-        if !aftermath.keeps_call {
-            self.forget(at);
+        match aftermath.call {
+            CallAfter::Kept => {}
+            CallAfter::Left => self.forget(at, uid, true),
+            CallAfter::Over => self.forget(at, uid, false),
         }
         if !aftermath.keeps_start {
             self.forget_uid(uid);
@@ -136,10 +142,16 @@ impl Memory {
         }
     }
 
-    /// Nothing is under way for this object, or it is gone.
-    pub(super) fn forget(&self, at: &ObjectRef) {
+    /// Nothing is under way for this object, or it is gone. `leaves_call`: its call may still take
+    /// effect.
+    pub(super) fn forget(&self, at: &ObjectRef, uid: &str, leaves_call: bool) {
         self.open.lock().remove(at);
-        self.turns.lock().give_up(at);
+        let mut turns = self.turns.lock();
+        if leaves_call {
+            turns.leave(at, Moment::now());
+        } else {
+            turns.give_up(at, uid);
+        }
     }
 
     /// What was read of an instance in that time, and when.
@@ -174,12 +186,18 @@ mod tests {
 
     #[test]
     fn only_what_is_still_needed_is_kept_after_a_reconciliation() {
-        for (keeps_call, keeps_start) in [(true, true), (false, true), (false, false)] {
+        for (call, keeps_start) in [
+            (CallAfter::Kept, true),
+            (CallAfter::Over, true),
+            (CallAfter::Over, false),
+            (CallAfter::Left, false),
+        ] {
             let (memory, at) = (Memory::default(), ObjectRef::new("team-a", "rotate"));
             memory.start("u", Moment::now);
             memory.open.lock().insert(at.clone(), Recollection::default());
-            memory.settle(&at, "u", Aftermath { keeps_call, keeps_start, has_failed: false });
-            assert_eq!(memory.open.lock().contains_key(&at), keeps_call);
+            let aftermath = Aftermath { call, keeps_start, has_failed: false };
+            memory.settle(&at, "u", aftermath);
+            assert_eq!(memory.open.lock().contains_key(&at), call == CallAfter::Kept);
             assert_eq!(memory.find_start("u").is_some(), keeps_start);
         }
     }
@@ -189,14 +207,15 @@ mod tests {
         let scope = |region: &str| Scope { account: "123456789012".into(), region: region.into() };
         let mut ended = EndedOperations::default();
         let hour = Duration::from_hours(1);
-        ended.note(scope("eu-west-1"), "web-1", &["a".to_owned(), "b".to_owned()], hour);
-        ended.note(scope("eu-west-1"), "web-2", &["c".to_owned()], hour);
+        let known = |id: &str| KnownOperation { id: id.to_owned(), created: None };
+        ended.note(scope("eu-west-1"), "web-1", &[known("a"), known("b")], hour);
+        ended.note(scope("eu-west-1"), "web-2", &[known("c")], hour);
         let of = |ended: &EndedOperations, region: &str, instance: &str| {
-            ended.of(scope(region), instance).cloned().collect::<Vec<_>>()
+            ended.of(scope(region), instance).map(|it| it.id.clone()).collect::<Vec<_>>()
         };
         assert_eq!(of(&ended, "eu-west-1", "web-1"), ["a", "b"]);
         assert!(of(&ended, "eu-west-2", "web-1").is_empty());
-        ended.note(scope("eu-west-1"), "web-1", &["d".to_owned()], Duration::ZERO);
+        ended.note(scope("eu-west-1"), "web-1", &[known("d")], Duration::ZERO);
         assert_eq!(of(&ended, "eu-west-1", "web-1"), ["d"]);
         assert_eq!(ended.0.len(), 1, "nothing is kept of the other one");
     }

@@ -57,7 +57,7 @@ impl HostKeyResets {
             Some(Served::Readable(object)) => object,
             Some(Served::Unreadable(object)) => return self.refuse(at, &object).await,
             None => {
-                self.memory.forget(at);
+                self.memory.forget(at, "", false);
                 return Ok(Action::gone());
             }
         };
@@ -112,8 +112,13 @@ impl HostKeyResets {
             let rows = self.memory.rows.lock();
             (rows.is_watched(at), rows.has_uid(at, run.uid()))
         };
-        let aftermath =
-            plan::aftermath(Ended { status: run.status(), is_watched, has_uid, failure });
+        let aftermath = plan::aftermath(Ended {
+            status: run.status(),
+            is_watched,
+            has_uid,
+            failure,
+            may_have_called: run.may_have_called(),
+        });
         self.memory.settle(at, run.uid(), aftermath);
         aftermath
     }
@@ -154,10 +159,11 @@ impl Controller for HostKeyResets {
     }
 
     fn forget(&self, at: &ObjectRef, row: Option<&Row<ResetClaim>>) {
-        self.memory.forget(at);
-        if let Some(row) = row {
-            self.memory.forget_uid(&row.uid.to_string());
-        }
+        let Some(row) = row else { return self.memory.forget(at, "", false) };
+        let uid = row.uid.to_string();
+        let leaves_call = row.claim.as_ref().is_some_and(ResetClaim::may_have_called);
+        self.memory.forget(at, &uid, leaves_call);
+        self.memory.forget_uid(&uid);
     }
 
     async fn reconcile(&self, item: Item, _: CancellationToken) -> Action {

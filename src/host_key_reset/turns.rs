@@ -31,6 +31,8 @@ struct Holder {
     at: ObjectRef,
     uid: String,
     until: Moment,
+    /// The object is gone, and its call may still take effect.
+    is_left: bool,
 }
 
 /// Whether later resets of the instance wait for this one. One that fails before it begins may fail
@@ -87,7 +89,9 @@ impl Turns {
         let searched_by = later(now, timing.effect * 2 - timing.leads_for);
         let place = (own.account.clone(), own.region.clone(), own.instance.clone());
         let holder = self.0.get(&place).filter(|holder| holder.uid != own.uid);
-        let (mut until, mut ahead, mut new_until) = (None, 0, Some(now));
+        let left = holder.filter(|holder| holder.is_left);
+        let (mut until, mut ahead, mut new_until) =
+            (left.map(|holder| clocks.time_of(holder.until)), 0, Some(now));
         for (rival, is_in_line) in rivals {
             // One that is gone, or over, holds nothing.
             let holds = holder.filter(|it| it.uid == rival.uid && rival.stage != Stage::Over);
@@ -120,14 +124,22 @@ impl Turns {
             return Turn::After(until);
         }
         let until = clocks.moment_of(later(now, timing.effect * 2));
-        let holder = Holder { at: at.clone(), uid: own.uid.clone(), until };
+        let holder = Holder { at: at.clone(), uid: own.uid.clone(), until, is_left: false };
         self.0.insert(place, holder);
         Turn::Taken
     }
 
     /// The object needs its turn no more.
-    pub(super) fn give_up(&mut self, at: &ObjectRef) {
-        self.0.retain(|_, holder| holder.at != *at);
+    pub(super) fn give_up(&mut self, at: &ObjectRef, uid: &str) {
+        self.0.retain(|_, holder| holder.at != *at || (holder.is_left && holder.uid != uid));
+    }
+
+    /// The object is gone, and its call may still take effect: nobody has its turn before that is
+    /// over.
+    pub(super) fn leave(&mut self, at: &ObjectRef, now: Moment) {
+        self.0.retain(|_, holder| !holder.is_left || holder.until > now);
+        let left = self.0.values_mut().filter(|holder| holder.at == *at);
+        left.for_each(|holder| holder.is_left = true);
     }
 }
 
@@ -292,8 +304,29 @@ mod tests {
             "one that is over holds nothing");
         assert_eq!(take(&first, &[], 1_004), Turn::Taken, "nor does one that is gone");
         assert_eq!(take(&second, &others(&first), 1_200), Turn::Taken, "nor one whose time is up");
-        turns.give_up(&at("a"));
+        turns.give_up(&at("a"), "a");
         assert_eq!(turns.0.len(), 0);
+    }
+
+    /// Its operation could not be told from that of the next one.
+    #[test]
+    fn i6_the_turn_of_one_that_is_gone_lasts_while_its_call_may_take_effect() {
+        let own = claim("own", 1_001, Stage::Waiting);
+        let mut turns = Turns::default();
+        let take = |turns: &mut Turns, own: &ResetClaim, second| {
+            turns.take(&at(&own.uid), own, in_line(&[]), |_| None, &now(second), TIMING)
+        };
+        assert_eq!(take(&mut turns, &claim("b", 1_000, Stage::Waiting), 1_000), Turn::Taken);
+        turns.leave(&at("b"), now(1_000).moment_of(time(1_000)));
+        assert_eq!(take(&mut turns, &own, 1_001), Turn::After(time(1_160)));
+        // Another object has its name by then.
+        turns.give_up(&at("b"), "another");
+        assert_eq!(take(&mut turns, &own, 1_002), Turn::After(time(1_160)));
+        turns.give_up(&at("b"), "b");
+        assert_eq!(take(&mut turns, &own, 1_003), Turn::Taken, "it was answered");
+        turns.leave(&at("own"), now(1_003).moment_of(time(1_003)));
+        let next = claim("c", 1_002, Stage::Waiting);
+        assert_eq!(take(&mut turns, &next, 1_163), Turn::Taken, "its time is up");
     }
 
     /// Its row may be from before its turn, and its account was edited since, or it has failed.

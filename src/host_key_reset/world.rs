@@ -91,8 +91,8 @@ pub struct Observed {
     /// The time by Lightsail's clock when they were listed, or looked up, or the instance was read,
     /// whichever was last; if its answers have one.
     pub lightsail_date: Option<Timestamp>,
-    /// The ids of operations that other resets of the instance have recorded as theirs.
-    pub operations_of_others: Vec<String>,
+    /// The operations that other resets of the instance have recorded as theirs.
+    pub operations_of_others: Vec<KnownOperation>,
     /// How the call ended, in this reconciliation or in an earlier one that could not record it.
     pub call: Option<Call>,
     /// The operations of the status that were under way, as they were looked up in this
@@ -133,6 +133,23 @@ impl Observed {
 
 /// How the call ended.
 pub(super) type Call = Result<lightsail::Acknowledged, lightsail::Error>;
+
+/// What is kept of the operation of a reset: enough to know it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownOperation {
+    /// Its id.
+    pub id: String,
+    /// When Lightsail created it.
+    pub created: Option<Timestamp>,
+}
+
+impl KnownOperation {
+    /// Of these operations, those that have an id.
+    pub(super) fn all(operations: &[Operation]) -> Vec<Self> {
+        let known = |it: &Operation| Some(Self { id: it.id.clone()?, created: it.created() });
+        operations.iter().filter_map(known).collect()
+    }
+}
 
 /// The search for a call whose outcome is not known. Kept in memory; when it is lost, the search
 /// begins anew.

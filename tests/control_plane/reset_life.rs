@@ -438,6 +438,22 @@ async fn somebody_elses_operation_at_the_same_time_is_not_taken_for_its_own() {
     assert_eq!(bed.region.known_host_keys_resets("web-1"), 2);
 }
 
+/// Whoever searches for the second call may not know of the first reset any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i6_the_operation_of_a_reset_that_is_gone_comes_before_the_next_call() {
+    let bed = Bed::new("unlisted").await;
+    bed.region.add_instance("web-1");
+    bed.region.set_switches(|switches| switches.operation_list_lag = Duration::from_hours(1));
+    let _operator = bed.start().await;
+    bed.create::<HostKeyReset>("first", &reset()).await;
+    let first = wait_complete(&bed, "first").await;
+    bed.delete::<HostKeyReset>("first").await;
+    bed.wait_gone::<HostKeyReset>("first").await;
+    bed.create::<HostKeyReset>("second", &reset()).await;
+    let second = wait_complete(&bed, "second").await;
+    assert_eq!(second.status.unwrap().last_operation_before, Some(operation_id(&first)));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_object_on_its_way_out_is_not_begun() {
     let bed = Bed::new("leaving").await;

@@ -14,7 +14,7 @@ use super::message::Message;
 use super::observe::{effect_window, observed, turn_timing};
 use super::plan::{self, ReadStep, Step};
 use super::turns::is_in_the_way;
-use super::world::{Desired, InstanceRead, Observed, Search, Turn};
+use super::world::{Desired, InstanceRead, KnownOperation, Observed, Search, Turn};
 use super::{desired, status};
 use crate::access::Limits;
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, HostKeyResetStatus, Reason};
@@ -66,6 +66,11 @@ impl<'a> Run<'a> {
     /// The status on record, as far as this reconciliation knows.
     pub(super) fn status(&self) -> Option<&HostKeyResetStatus> {
         self.object.status.as_ref()
+    }
+
+    /// Whether its call may still take effect, and nothing tells which operation it began.
+    pub(super) fn may_have_called(&self) -> bool {
+        plan::may_have_called(&self.desired, &self.observed)
     }
 
     /// Does what the plan says until it ends the reconciliation.
@@ -166,7 +171,7 @@ impl<'a> Run<'a> {
                 if remove_mark {
                     self.annotate(None).await?;
                 }
-                self.memory.turns.lock().give_up(self.at);
+                self.memory.turns.lock().give_up(self.at, self.uid());
                 self.observed.status.attempts = 0;
                 return self.wait(verdict).await.map(Some);
             }
@@ -282,7 +287,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn operations_of_others(&self) -> Vec<String> {
+    fn operations_of_others(&self) -> Vec<KnownOperation> {
         let (rows, key) = (self.memory.rows.lock(), claim::key_of(&self.object));
         let others = rows.rivals(self.at, key).filter(|rival| !rival.claim.operations.is_empty());
         let others = others.filter(self.is_rival());

@@ -10,11 +10,14 @@ use crate::engine::{Action, State, Verdict, objects};
 use crate::error::Error;
 use crate::host_key_reset::observe::started;
 use crate::host_key_reset::plan::{self, End};
+use crate::host_key_reset::world::KnownOperation;
 use crate::host_key_reset::{record, status};
 use crate::ids::Scope;
 
 impl Run<'_> {
     pub(super) async fn end(&mut self, end: &End) -> Result<(), Error> {
+        // Also if the object is gone, and nothing more is written.
+        self.note_ended(&KnownOperation::all(&end.operations));
         let before = self.object.clone();
         self.write(status::ended(&self.object, &self.observed, end)).await?;
         let state = if end.succeeded { State::Ready } else { State::Stalled };
@@ -23,10 +26,9 @@ impl Run<'_> {
         }
         let note = status::record(&self.object, &end.message);
         let status = self.object.status.clone().unwrap_or_default();
-        let operations: Vec<_> =
-            status.operations.iter().filter_map(|operation| operation.id.clone()).collect();
-        self.note_ended(&operations);
-        let operation_id = (!operations.is_empty()).then(|| operations.join(" "));
+        let operations = KnownOperation::all(&status.operations);
+        let ids: Vec<_> = operations.iter().map(|operation| operation.id.as_str()).collect();
+        let operation_id = (!ids.is_empty()).then(|| ids.join(" "));
         tracing::info!(
             uid = self.object.uid(),
             caller = status.caller_arn,
@@ -43,7 +45,7 @@ impl Run<'_> {
     }
 
     /// They are nobody else's, also once this object is gone.
-    fn note_ended(&self, operations: &[String]) {
+    fn note_ended(&self, operations: &[KnownOperation]) {
         let account = self.object.status.as_ref().and_then(|status| status.account_id.clone());
         let Some(account) = account.filter(|_| !operations.is_empty()) else { return };
         let scope = Scope { account: account.into(), region: self.desired.region.clone() };

@@ -14,15 +14,28 @@ pub struct Ended<'a> {
     pub is_watched: bool,
     /// Whether that object has the uid of this one.
     pub has_uid: bool,
+    /// Whether its call may still take effect, and nothing tells which operation it began.
+    pub may_have_called: bool,
     /// Why it could not be finished.
     pub failure: Option<&'a Error>,
+}
+
+/// What becomes of what is known of a call, and of the turn at the instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallAfter {
+    /// Both are kept.
+    Kept,
+    /// The object is gone, and its turn lasts until its call cannot take effect any more.
+    Left,
+    /// Neither is needed any more.
+    Over,
 }
 
 /// What is kept of a reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Aftermath {
-    /// Whether what is known of its call is kept, and its turn at the instance.
-    pub keeps_call: bool,
+    /// What becomes of its call.
+    pub call: CallAfter,
     /// Whether its start time is kept.
     pub keeps_start: bool,
     /// Whether it failed before it began, so that no other reset waits for it.
@@ -38,7 +51,12 @@ pub fn aftermath(ended: Ended<'_>) -> Aftermath {
     // Another object may have its name by now.
     let keeps_start = ended.has_uid && ended.is_watched && !is_over;
     let has_failed = keeps_start && !is_open && ended.failure.is_some_and(has_surely_failed);
-    Aftermath { keeps_call: is_open && ended.is_watched, keeps_start, has_failed }
+    let call = match (ended.is_watched, ended.may_have_called) {
+        (true, _) if is_open => CallAfter::Kept,
+        (false, true) => CallAfter::Left,
+        (true, _) | (false, false) => CallAfter::Over,
+    };
+    Aftermath { call, keeps_start, has_failed }
 }
 
 /// What a published failure counts as: it is still a failure.

@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::deadline::{deadline_on_record, in_time, is_late, last_start, not_yet};
 use super::hindrance::{Hindrance, hindrance};
-use super::search::{find_call, maybe_newer, newest};
+use super::search::{find_call, last_before, maybe_newer};
 use super::step::{End, ReadStep, Step};
 use super::take_back::take_back;
 use crate::api::conditions::{READY, find, reason};
@@ -71,7 +71,7 @@ fn write_ahead(desired: &Desired, observed: &Observed) -> Result<Step, Step> {
         return Err(Step::StartOver);
     }
     Ok(Step::WriteIntent {
-        last_operation_before: newest(operations).map(|it| it.id.clone().unwrap_or_default()),
+        last_operation_before: last_before(observed, operations),
         instance_arn,
         // An account's role is shown only in the log.
         shows_caller: observed.grant.route().is_none(),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::step::{End, Step};
-use crate::api::Operation;
+use crate::api::{HostKeyResetStatus, Operation};
 use crate::engine::action::Next;
 use crate::engine::{self, Verdict};
 use crate::host_key_reset::mark::{Mark, MarkState};
@@ -46,7 +46,16 @@ pub(super) fn keep(
     Step::Keep { tracked_by: None, next: Next::After(left) }
 }
 
-/// What the mark of a copy says.
+/// Whether the mark tells more of the reset than its status, which has no end. Only a copy of the
+/// object, from a backup, say, has its mark and no intent. And the mark has an end only once the
+/// status has it: a tool has restored an older status since.
+pub(super) fn is_remembered(mark: &Mark, status: &HostKeyResetStatus) -> bool {
+    let operations = &status.operations;
+    let are_over = !operations.is_empty() && operations.iter().all(Operation::is_over);
+    status.attempts == 0 || (mark.state != MarkState::Started && !are_over)
+}
+
+/// What the mark of an object says whose status does not tell.
 pub(super) fn remembered(mark: &Mark) -> End {
     match &mark.state {
         MarkState::Started => Message::RecordLost.failed(Vec::new()),

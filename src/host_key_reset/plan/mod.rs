@@ -16,12 +16,13 @@ mod search;
 mod step;
 mod take_back;
 
-pub use aftermath::{Aftermath, Ended, aftermath, outcome};
+pub use aftermath::{Aftermath, CallAfter, Ended, aftermath, outcome};
 pub use search::search_time;
 pub use step::{End, ReadStep, Step};
 pub use take_back::refused_mark;
 
 use self::deadline::{in_time, last_start, not_yet};
+use super::mark::MarkState;
 use super::message::Message;
 use super::world::{Call, Desired, Observed};
 use crate::engine::Verdict;
@@ -39,11 +40,10 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
     if let Some(end) = &observed.end {
         return finished::keep(desired, observed, mark, end);
     }
-    if let Some(mark) = mark.filter(|_| observed.status.attempts == 0) {
-        // Only a copy of the object, from a backup, say, has its mark and no intent.
+    let on_record = &observed.status.operations;
+    if let Some(mark) = mark.filter(|mark| finished::is_remembered(mark, &observed.status)) {
         return Step::End(finished::remembered(mark));
     }
-    let on_record = &observed.status.operations;
     if !on_record.is_empty() {
         let are_shown = follow::are_shown(desired, on_record);
         let go_on = if are_shown { follow::follow } else { search::search };
@@ -97,6 +97,17 @@ fn until_its_end(desired: &Desired, observed: &Observed, verdict: Verdict) -> Ve
 #[must_use]
 pub fn may_stop(observed: &Observed) -> bool {
     !is_just_marked(observed) && (observed.call.is_none() || observed.end.is_some())
+}
+
+/// Whether a call was made, or is about to be, and nothing tells which operation it began.
+#[must_use]
+pub fn may_have_called(desired: &Desired, observed: &Observed) -> bool {
+    let is_marked = observed.own_mark(desired).is_some_and(|it| it.state == MarkState::Started);
+    let is_answered = observed
+        .call
+        .as_ref()
+        .is_some_and(|call| call.as_ref().map_or_else(|it| it.kind.proves_refusal(), |_| true));
+    is_marked && !is_answered && observed.status.operations.is_empty()
 }
 
 /// The call has ended.

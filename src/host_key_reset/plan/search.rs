@@ -97,8 +97,21 @@ fn resets(operations: &[Operation]) -> impl Iterator<Item = &Operation> {
 
 /// The order of the list is unverified, so the time that Lightsail gives decides. Its times are
 /// compared with each other only.
-pub(super) fn newest(operations: &[Operation]) -> Option<&Operation> {
+fn newest(operations: &[Operation]) -> Option<&Operation> {
     resets(operations).max_by_key(|operation| operation.created())
+}
+
+/// The id of the newest operation before the call, empty if it has none. It may be one that another
+/// reset has recorded, and no list shows yet: the next process may not know whose that is, if the
+/// other object is gone by then. Without it in the list, only the date of the intent tells what is
+/// older, so it takes that.
+pub(super) fn last_before(observed: &Observed, operations: &[Operation]) -> Option<String> {
+    let listed = newest(operations);
+    let newest_listed = listed.and_then(Operation::created);
+    let others = observed.operations_of_others.iter().filter(|it| it.created > newest_listed);
+    let unlisted = others.max_by_key(|it| it.created).filter(|_| observed.lightsail_date.is_some());
+    let listed = || listed.map(|it| it.id.clone().unwrap_or_default());
+    unlisted.map(|it| it.id.clone()).or_else(listed)
 }
 
 /// The oldest operation of the kind that is newer than the one before the call, was not created
@@ -136,7 +149,7 @@ pub(super) fn maybe_newer<'a>(
     let is_before =
         move |operation: &&Operation| before.is_some() && operation.id.as_deref() == before;
     let is_taken = move |operation: &&Operation| {
-        observed.operations_of_others.iter().any(|id| operation.id.as_ref() == Some(id))
+        observed.operations_of_others.iter().any(|it| operation.id.as_ref() == Some(&it.id))
     };
     let is_older = move |operation: &&Operation| {
         operation.created().zip(since).is_some_and(|(created, since)| created < since)

@@ -20,8 +20,8 @@ fn status(attempts: i32, is_over: bool) -> HostKeyResetStatus {
 fn nothing_is_kept_of_what_is_over_or_gone() {
     let (waits, open, over) = (status(0, false), status(1, false), status(1, true));
     let never_begun = status(0, true);
-    let kept = |keeps_call, keeps_start, has_failed| Aftermath { keeps_call, keeps_start,
-        has_failed };
+    let kept = |keeps_call, keeps_start, has_failed| Aftermath {
+        call: if keeps_call { CallAfter::Kept } else { CallAfter::Over }, keeps_start, has_failed };
     let nothing = kept(false, false, false);
     let (there, replaced, gone) = ((true, true), (true, false), (false, false));
     let (conflict, vanished, silent) = (Failure::Conflict, Failure::Gone, Failure::NotLeading);
@@ -44,8 +44,12 @@ fn nothing_is_kept_of_what_is_over_or_gone() {
         ("what is known of a call counts for that uid only", Some(&open), replaced, None,
          kept(true, false, false)),
     ] {
-        let ended = Ended { status, is_watched, has_uid, failure };
+        let ended = Ended { status, is_watched, has_uid, failure, may_have_called: false };
         assert_eq!(aftermath(ended), expected, "{name}");
+        let called = aftermath(Ended { may_have_called: true, ..ended });
+        let call = if is_watched { expected.call } else { CallAfter::Left };
+        let expected = Aftermath { call, ..expected };
+        assert_eq!(called, expected, "{name}, and its call was not answered");
     }
 }
 

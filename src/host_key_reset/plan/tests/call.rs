@@ -144,6 +144,28 @@ fn the_intent_remembers_the_newest_operation_of_the_kind() {
     assert_eq!(plan(&desired(), &observed), expected);
 }
 
+/// Its object may be gone before the call is searched for.
+#[test]
+fn i6_the_intent_remembers_the_operation_of_another_reset_that_is_not_listed_yet() {
+    let last_before = |others: Vec<KnownOperation>, date: Option<&str>| {
+        let mut observed = observed();
+        found(&mut observed);
+        observed.lightsail_date = date.map(time);
+        let listed = operation("b", "Succeeded", "2026-11-24T11:00:00Z");
+        observed.operations = Some((vec![listed], observed.now));
+        observed.operations_of_others = others;
+        let step = plan(&desired(), &observed);
+        let Step::WriteIntent { last_operation_before, .. } = step else { panic!("{step:?}") };
+        last_operation_before.unwrap()
+    };
+    let (early, late) = ("2026-11-24T10:00:00Z", "2026-11-24T11:59:59Z");
+    let both = || vec![known("y", Some(late)), known("x", Some("2026-11-24T11:30:00Z"))];
+    assert_eq!(last_before(both(), Some(NOW)), "y", "the newest");
+    assert_eq!(last_before(both(), None), "b", "nothing else would tell what is older");
+    assert_eq!(last_before(vec![known("x", Some(early))], Some(NOW)), "b", "it is newer");
+    assert_eq!(last_before(vec![known("x", None)], Some(NOW)), "b", "it may be newer");
+}
+
 #[test]
 fn a_reset_that_was_interrupted_begins_again_when_nothing_shows_a_call() {
     check(&[

@@ -78,6 +78,20 @@ fn a_mark_without_a_status_is_remembered() {
             o.mark = Some(mark("own", MarkState::Succeeded("a".to_owned())));
             (d.suspend, d.not_after) = (true, time("2026-11-24T11:00:00Z"));
         }, "Complete AlreadyExecuted"),
+        ("I6: it was done, and a tool has restored its status from before the answer", |_, o| {
+            o.status.attempts = 1;
+            o.mark = Some(mark("own", MarkState::Succeeded("a".to_owned())));
+        }, "Complete AlreadyExecuted"),
+        ("or from before the end of its operation", |_, o| {
+            o.status.attempts = 1;
+            o.status.operations = vec![operation("a", "Started", NOW)];
+            o.mark = Some(mark("own", MarkState::Failed("a".to_owned())));
+        }, "Failed AlreadyExecuted"),
+        ("an operation on record that is over tells more", |_, o| {
+            o.status.attempts = 1;
+            o.status.operations = vec![operation("a", "Succeeded", NOW)];
+            o.mark = Some(mark("own", MarkState::Succeeded("a".to_owned())));
+        }, "Complete OperationSucceeded"),
         ("the mark of another object or spec counts for nothing", |_, o| {
             o.mark = Some(mark("other", MarkState::Succeeded("a".to_owned())));
         }, "TakeTurn"),

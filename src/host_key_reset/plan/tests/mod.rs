@@ -26,7 +26,7 @@ use crate::api::{HostKeyResetStatus, Operation, Reason};
 use crate::engine::Verdict;
 use crate::engine::action::Next;
 use crate::host_key_reset::mark::{Mark, MarkState};
-use crate::host_key_reset::world::{InstanceRead, Search, Turn, later};
+use crate::host_key_reset::world::{InstanceRead, KnownOperation, Search, Turn, later};
 use crate::lightsail::{Acknowledged, Error, Instance};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -101,6 +101,10 @@ fn begun(observed: &mut Observed) {
 
 fn mark(hash: &str, state: MarkState) -> Mark {
     Mark { hash: hash.to_owned(), state }
+}
+
+fn known(id: &str, created: Option<&str>) -> KnownOperation {
+    KnownOperation { id: id.to_owned(), created: created.map(time) }
 }
 
 fn operation(id: &str, status: &str, created_at: &str) -> Operation {

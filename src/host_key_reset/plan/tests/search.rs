@@ -152,7 +152,7 @@ fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
         ("not if another reset has it on record", |_, o| {
             searching(o);
             o.operations = Some((vec![operation("b", "Succeeded", NOW)], o.now));
-            o.operations_of_others = vec!["b".to_owned()];
+            o.operations_of_others = vec![known("b", None)];
         }, "Progress InProgress"),
         ("not if Lightsail created it before the intent", |_, o| {
             searching(o);

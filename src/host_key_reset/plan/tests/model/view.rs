@@ -176,7 +176,7 @@ impl Plans {
             lightsail_date: run.listed.map(|(_, read)| read).max(run.instance).map(at),
             operations_of_others: run.listed.iter().flat_map(|(shown, _)| (0..).zip(shown))
                 .filter(|(_, it)| it.is_some_and(|it| it.by == By::AnotherReset))
-                .map(|(number, _)| id(number)).collect(),
+                .map(|(number, _)| KnownOperation { id: id(number), created: None }).collect(),
             call: run.memory.call.map(|call| match call {
                 world::Call::Accepted(it) => Ok(Acknowledged {
                     operations: it.into_iter().map(|(number, it)| shown(number, it, 0)).collect(),
