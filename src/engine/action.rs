@@ -22,6 +22,18 @@ pub enum Next {
     StartOver,
 }
 
+impl Next {
+    /// The same, but no later than after this time if nothing fails.
+    #[must_use]
+    pub fn within(self, longest: Duration) -> Self {
+        match self {
+            Self::Change => Self::After(longest),
+            Self::After(pause) => Self::After(pause.min(longest)),
+            Self::Meanwhile(_) | Self::Backoff | Self::BackoffWithin(_) | Self::StartOver => self,
+        }
+    }
+}
+
 /// What a reconciliation came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Action {
@@ -51,6 +63,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Why something is not done yet that another reconciliation waits for.
+    #[must_use]
+    pub fn reason_of_wait(self) -> Reason {
+        if let Self::Shows(reason) = self { reason } else { Reason::InProgress }
+    }
+
     /// All that there are.
     pub fn all() -> impl Iterator<Item = Self> {
         let without_reason = [

@@ -35,7 +35,7 @@ pub enum Message<'a> {
     // Reconciling
     Suspended { step: &'a str },
     RivalIsDeleted { name: &'a KeyPairName },
-    PredecessorFirst,
+    PredecessorFirst { why: Reason },
     Deleting,
     Importing,
     NotListedYet,
@@ -117,7 +117,7 @@ impl Message<'_> {
             Self::Downloaded { .. } => Reason::Downloaded,
             Self::Absent { .. } => Reason::Absent,
             Self::Suspended { .. } => Reason::Suspended,
-            Self::RivalIsDeleted { .. } | Self::PredecessorFirst => Reason::WaitingForOwner,
+            Self::RivalIsDeleted { .. } | Self::PredecessorFirst { .. } => Reason::WaitingForOwner,
             Self::Deleting
             | Self::Importing
             | Self::NotListedYet
@@ -212,10 +212,17 @@ impl fmt::Display for Message<'_> {
                  waits until it is gone; if that takes too long, check the Ready condition of the \
                  other object"
             ),
-            Self::PredecessorFirst => to.write_str(
-                "an earlier object with this name was removed before the operator had handled its \
-                 finalizer; the operator first deletes or releases the key pair of that object",
-            ),
+            Self::PredecessorFirst { why } => {
+                to.write_str(
+                    "an earlier object with this name was removed before the operator had handled \
+                     its finalizer; the operator first deletes or releases the key pair of that \
+                     object",
+                )?;
+                if *why == Reason::InProgress {
+                    return Ok(());
+                }
+                write!(to, ", which waits with the reason {why}")
+            }
             Self::Deleting => to.write_str("Lightsail is deleting the key pair"),
             Self::Importing => to.write_str("Lightsail is importing the key pair"),
             Self::NotFoundToDelete => to.write_str(
@@ -234,8 +241,8 @@ impl fmt::Display for Message<'_> {
             ),
             Self::NameInUse { name } => write!(
                 to,
-                "Lightsail reports that the name {name} is in use, but shows no key pair with it \
-                 yet, perhaps that of this object's earlier import; the operator will retry"
+                "Lightsail reports that the name {name} is in use, but shows no key pair with it; \
+                 this object's earlier import may not be visible yet; the operator will retry"
             ),
             Self::NotListedYet => {
                 to.write_str("Lightsail has just created the key pair and does not list it yet")

@@ -15,6 +15,7 @@ mod unrecorded;
 pub(crate) mod world;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +41,9 @@ use crate::ids::{Region, lane_parts};
 use crate::lightsail::ListNeeds;
 
 const KIND: &str = "LightsailKeyPair";
+/// How soon the pair of an object that vanished is looked after again, if another object has its
+/// name and does not wait for that.
+const FOLLOW_UP_AGAIN: Duration = Duration::from_mins(1);
 
 /// The controller of `LightsailKeyPair`.
 pub struct KeyPairs {
@@ -138,9 +142,19 @@ impl KeyPairs {
         };
         let region = Region::from(object.spec.region.as_str());
         let uid = object.metadata.uid.clone().unwrap_or_default();
-        let run = Run::new(&self.ctx, &self.memory, at, object, follow_up.is_some());
+        let predecessor = follow_up.filter(|_| self.vanished_with_the_same_pair(at, &object));
+        let predecessor = predecessor.map(|action| action.outcome.reason_of_wait());
+        let run = Run::new(&self.ctx, &self.memory, at, object, predecessor);
         let mut run = run.in_turn(item, changed);
         let action = run.reconcile().await;
+        let action = action.map(|action| Action {
+            next: if follow_up.is_some() {
+                action.next.within(FOLLOW_UP_AGAIN)
+            } else {
+                action.next
+            },
+            ..action
+        });
         if plan::may_be_gone(action.as_ref().err()) && run.is_left_behind() {
             // The follow-up finds out.
             self.memory.note_vanished(at, run.into_vanished());
@@ -160,9 +174,7 @@ impl KeyPairs {
         }
         let object = objects::find::<LightsailKeyPair>(&self.ctx.api_server, at).await?;
         if let Some(Served::Readable(object)) = object {
-            Run::new(&self.ctx, &self.memory, at, object, false)
-                .publish_unfinished(verdict)
-                .await?;
+            Run::new(&self.ctx, &self.memory, at, object, None).publish_unfinished(verdict).await?;
         }
         Ok(())
     }
@@ -200,6 +212,13 @@ impl KeyPairs {
         self.memory.vanished.lock().remove(at);
         self.count_vanished();
         Ok(None)
+    }
+
+    /// Whether an object of the name of this one vanished that had the same pair, or may have.
+    fn vanished_with_the_same_pair(&self, at: &ObjectRef, object: &LightsailKeyPair) -> bool {
+        let key = |object| PairClaim::of(&desired::desired(object, &self.ctx.settings), None).key;
+        let vanished = self.memory.vanished.lock();
+        vanished.get(at).is_some_and(|it| key(&it.object) == key(object))
     }
 
     /// No object shows why the pair of one that vanished is not dealt with.

@@ -105,7 +105,7 @@ pub(super) fn observed(
         missing_key_grace: ctx.settings.missing_key_grace,
         source_grace: ctx.settings.source_grace,
         search_interval: ctx.settings.search_interval,
-        has_predecessor: false,
+        predecessor: None,
         silent_for: Duration::ZERO,
         failure: None,
         done: Done::default(),

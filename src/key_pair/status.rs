@@ -90,7 +90,8 @@ fn without_pair(
     let mut status = object.status.clone().unwrap_or_else(unobserved);
     status.account_id = account.map(AccountId::to_string).or(status.account_id);
     record(&mut status, None, origin);
-    status.managed_tag_keys = desired.tags.keys().cloned().collect();
+    let is_kept = is_kept_as_it_is(desired, origin);
+    status.managed_tag_keys = desired.tags.keys().filter(|_| !is_kept).cloned().collect();
     status
 }
 
@@ -171,6 +172,8 @@ pub(super) fn status(
     }
     if observed.done.import_refused {
         status.import_intent = status.import_intent.and_then(|it| refused(observed, it));
+    } else if observed.sent.is_none() {
+        status.import_intent = status.import_intent.and_then(unsent);
     }
     status.managed_tag_keys =
         managed_tag_keys(desired, own.as_ref().map(|(pair, _)| pair), &status);
@@ -238,6 +241,17 @@ fn refused(observed: &Observed, intent: ImportIntent) -> Option<ImportIntent> {
     may_show_former.then_some(ImportIntent { date: None, ..intent })
 }
 
+/// What stays of an intent under which nothing was sent: the next process would not know that, and
+/// take a pair that another object has made for this one's.
+fn unsent(intent: ImportIntent) -> Option<ImportIntent> {
+    intent.replaced_arn.is_some().then_some(ImportIntent { date: None, ..intent })
+}
+
+/// Whether no tags are set on a pair that the object came to like this, but the owner tag.
+fn is_kept_as_it_is(desired: &Desired, origin: Option<Origin>) -> bool {
+    origin == Some(Origin::Adopted) && desired.limits.keep_adopted()
+}
+
 /// The keys that this object has set, now or before, and that are still there, or will be.
 fn managed_tag_keys(
     desired: &Desired,
@@ -245,8 +259,10 @@ fn managed_tag_keys(
     status: &LightsailKeyPairStatus,
 ) -> Vec<String> {
     let Some(pair) = own else { return status.managed_tag_keys.clone() };
-    let keys: BTreeSet<&String> =
-        status.managed_tag_keys.iter().chain(desired.tags.keys()).collect();
+    // Of a pair that is kept as it is, none is set.
+    let is_kept = is_kept_as_it_is(desired, status.origin);
+    let wanted = desired.tags.keys().filter(|_| !is_kept);
+    let keys: BTreeSet<&String> = status.managed_tag_keys.iter().chain(wanted).collect();
     let is_to_be_set =
         |key: &String| desired.tags.contains_key(key) && status.managed_tag_keys.contains(key);
     keys.into_iter()

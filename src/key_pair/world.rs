@@ -313,8 +313,9 @@ pub struct Observed {
     pub source_grace: Duration,
     /// How often the operator checks whether an unanswered import took effect.
     pub search_interval: Duration,
-    /// An object of the same name vanished, and its pair was not dealt with yet.
-    pub has_predecessor: bool,
+    /// Why the pair of an object of the same name that vanished is not dealt with yet, if that had
+    /// the same name in Lightsail.
+    pub predecessor: Option<Reason>,
     /// How long Lightsail has not been read, in the region of the object.
     pub silent_for: Duration,
     /// Why the last step failed, if it did.

@@ -173,6 +173,27 @@ async fn a_key_that_cannot_be_read_is_not_overwritten() {
     assert_eq!(secret.data.unwrap()["ssh-privatekey"].0, locked.as_bytes());
 }
 
+/// As the message of a deletion that is stuck advises: nobody else has the key of the pair.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i3_the_secret_of_a_pair_that_stays_does_not_go_with_its_object() {
+    let bed = Bed::new("retained").await;
+    let _operator = bed.start().await;
+    let settings = json!({ "secret": { "deleteWithObject": true } });
+    for (name, change) in [
+        ("released", json!({ "spec": { "deletionPolicy": "Retain" } })),
+        ("suspended", json!({ "spec": { "suspend": true } })),
+    ] {
+        bed.create::<LightsailKeyPair>(name, &generated(&settings)).await;
+        bed.wait_ready::<LightsailKeyPair>(name, "Generated").await;
+        bed.patch::<LightsailKeyPair>(name, &change).await;
+        bed.delete::<LightsailKeyPair>(name).await;
+        bed.wait_gone::<LightsailKeyPair>(name).await;
+        assert!(bed.region.find_key_pair(name).is_some(), "{name}");
+        let kept = bed.secrets().get(name).await.unwrap();
+        assert_eq!(kept.metadata.owner_references, None, "{name}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_goes_with_its_object_only_if_that_is_wanted() {
     let bed = Bed::new("owner").await;

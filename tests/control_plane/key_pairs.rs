@@ -1,6 +1,6 @@
 //! Key pairs from their application to their deletion.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::Method;
 use kube::api::PostParams;
@@ -12,7 +12,9 @@ use testbed::api_proxy::{ApiProxy, Matcher, Place};
 use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect, OperationStatus};
 
-use crate::bed::{ACCOUNT, Bed, default_pair, imported, is_verified, public_key, ready_reason};
+use crate::bed::{
+    ACCOUNT, Bed, default_pair, imported, is_verified, public_key, ready_reason, set, wait_for,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_imported_pair_is_applied_edited_and_deleted() {
@@ -88,6 +90,34 @@ async fn i13_an_object_that_is_created_again_records_its_own_pair() {
     }
     assert_eq!(["ImportKeyPair", "DeleteKeyPair"].map(|it| bed.calls(it)), [3, 2]);
     assert_eq!(bed.calls("UntagResource"), 0);
+}
+
+/// The process that deleted the pair is gone, and nothing is on record.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i13_a_process_that_has_just_started_does_not_record_what_the_last_one_deleted() {
+    let bed = Bed::new("replaced-restart").await;
+    let mut options = bed.options(None).await;
+    set(&mut options, "--settle-time", "20s");
+    let mut operator = Operator::start(options).await.unwrap();
+    let first = public_key("ed25519");
+    bed.create::<LightsailKeyPair>("fleet", &imported(&first)).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    bed.region.set_switches(|switches| switches.key_pair_lag = Duration::from_secs(8));
+    for key in [&first, &public_key("ed25519")] {
+        let before = bed.region.find_key_pair("fleet").unwrap();
+        let made = Instant::now();
+        wait_for("it is seconds old", async || made.elapsed() > Duration::from_secs(2)).await;
+        bed.delete::<LightsailKeyPair>("fleet").await;
+        bed.wait_gone::<LightsailKeyPair>("fleet").await;
+        operator.restart().await.unwrap();
+        bed.create::<LightsailKeyPair>("fleet", &imported(key)).await;
+        let object: LightsailKeyPair = bed.wait_ready("fleet", "Imported").await;
+        let there = bed.region.find_key_pair("fleet").unwrap();
+        assert_eq!(there.public_key, key.trim());
+        assert_ne!(there.arn, before.arn, "it was imported again");
+        assert_eq!(object.status.unwrap().arn.as_ref(), Some(&there.arn));
+    }
+    assert_eq!(["ImportKeyPair", "DeleteKeyPair"].map(|it| bed.calls(it)), [3, 2]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

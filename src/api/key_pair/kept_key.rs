@@ -123,9 +123,10 @@ pub struct KeySecret {
                   example, team: a"))]
     pub labels: BTreeMap<String, String>,
 
-    /// Whether the Secret is deleted with this object, if the operator created it. With foreground
-    /// deletion, Kubernetes may delete the Secret before the operator deletes the key pair.
-    /// Default: `false`; the private key outlives the object.
+    /// Whether the Secret is deleted with this object, if the operator created it. The Secret of a
+    /// generated key pair stays if the key pair does. With foreground deletion, Kubernetes may
+    /// delete the Secret before the operator deletes the key pair. Default: `false`; the private
+    /// key outlives the object.
     #[serde(default)]
     pub delete_with_object: bool,
 }

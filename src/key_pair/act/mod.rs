@@ -16,7 +16,7 @@ use super::unrecorded::Sent;
 use super::world::{Desired, Failure, Finalizer, Goal, Observed};
 use super::{desired, status};
 use crate::access::Limits;
-use crate::api::{FINALIZER, LightsailKeyPair};
+use crate::api::{FINALIZER, LightsailKeyPair, Reason};
 use crate::clock::{Clocks, Moment};
 use crate::engine::concurrency::Class;
 use crate::engine::queue::Item;
@@ -49,7 +49,7 @@ impl<'a> Run<'a> {
         memory: &'a Memory,
         at: &'a ObjectRef,
         object: LightsailKeyPair,
-        has_predecessor: bool,
+        predecessor: Option<Reason>,
     ) -> Self {
         let desired = desired::desired(&object, &ctx.settings);
         let grant = ctx.directory.grant(&at.namespace, account_ref(&object));
@@ -57,7 +57,7 @@ impl<'a> Run<'a> {
         let desired = Desired { limits, ..desired };
         let clocks = ctx.read_clocks();
         let observed = observed(ctx, &clocks, memory, &object, &desired);
-        let observed = Observed { grant, has_predecessor, ..observed };
+        let observed = Observed { grant, predecessor, ..observed };
         let (trigger, changed) = (Trigger::of(&object), CancellationToken::new());
         Self { ctx, clocks, memory, at, object, desired, trigger, observed, opened: None, changed }
     }
@@ -76,7 +76,7 @@ impl<'a> Run<'a> {
         at: &'a ObjectRef,
         vanished: LightsailKeyPair,
     ) -> Self {
-        let mut run = Self::new(ctx, memory, at, vanished, false);
+        let mut run = Self::new(ctx, memory, at, vanished, None);
         run.desired.goal = Goal::ObjectVanished;
         run.observed.finalizer = Finalizer::Old;
         run

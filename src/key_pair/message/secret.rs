@@ -155,8 +155,8 @@ fn readable_key(why: Rejection, needs_key: bool) -> &'static str {
     match why {
         Rejection::Unreadable(_) if needs_key => {
             "; copy the key pair's private key to a Secret with another name, and then set \
-             secret.name in the spec to that name; or save the content of that entry elsewhere, \
-             and then replace it with that private key"
+             secret.name in the spec to that name; or save what ssh-privatekey holds elsewhere, \
+             and then replace it with the key pair's private key"
         }
         Rejection::Unreadable(_) => "; set secret.name in the spec to an unused name",
         Rejection::Immutable | Rejection::OtherType => "",

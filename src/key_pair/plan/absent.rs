@@ -1,5 +1,6 @@
 //! A pair whose public key was imported, and that should not be there.
 
+use super::deletion_policy::effective_deletion_policy;
 use super::ending::{gone, release};
 use super::expected::{self, Named, not_deleted};
 use super::import::{take_back, unsettled_import, wait_for_current_read, wait_for_recorded_pair};
@@ -110,6 +111,11 @@ fn absent_own(deletion: &Deletion<'_>) -> Step {
     if is_kept_as_it_is(desired, observed, pair) {
         return kept(desired);
     }
+    // How the object came to a pair that is there after all is not on record.
+    let policy = effective_deletion_policy(desired, Some(origin(desired, observed, pair)));
+    if desired.goal.ends() && policy == DeletionPolicy::Retain {
+        return release(desired, observed, Release::Retain);
+    }
     match named {
         Named::Other(expected) => expected::mismatch(desired, pair, expected),
         Named::Unread(step) => Step::clone(step),
@@ -178,7 +184,7 @@ fn absent_foreign(deletion: &Deletion<'_>, tagged: bool) -> Step {
             // The pair on record is gone, and the name is somebody else's now.
             release(desired, observed, Release::NameIsOfAnother)
         }
-        _ if tagged => name_conflict(desired),
+        _ if tagged => name_conflict(desired, observed),
         // Which form the fingerprint has would tell something of its key (I11).
         Named::Other(expected) => expected::not_expected(desired, expected),
         Named::Same | Named::Unset | Named::Unread(_) => not_deleted(desired, NotDeleted::NotOwn),

@@ -1,14 +1,14 @@
 //! How an object ends: its key pair is deleted with it, or released.
 
+use super::deletion_policy::is_gone_at_release;
 use super::kept_key;
 use super::ownership::{OwnerTag, owner_tag};
 use super::refusals::{
-    late_operation, unanswered_deletion, unfinished_deletion, unsettled_absence, was_deleted_lately,
+    late_operation, unanswered_deletion, unfinished_deletion, was_deleted_lately,
 };
 use super::step::Step;
 use crate::access::Grant;
 use crate::api::Reason;
-use crate::api::key_pair::{DeletionPolicy, Origin};
 use crate::engine::action::Next;
 use crate::engine::{Lookup, State};
 use crate::error::Error;
@@ -17,22 +17,6 @@ use crate::key_pair::message::{Message, Release};
 use crate::key_pair::record::Recorded;
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
 use crate::lightsail::{self, KeyPair};
-
-/// What deleting the object does: what the spec says, or else `Delete` for a pair that this object
-/// imported. A suspended object is released.
-#[must_use]
-pub fn effective_deletion_policy(desired: &Desired, origin: Option<Origin>) -> DeletionPolicy {
-    if desired.suspend {
-        return DeletionPolicy::Retain;
-    }
-    if origin == Some(Origin::Adopted) && desired.limits.keep_adopted() {
-        return DeletionPolicy::Retain;
-    }
-    let is_kept = matches!(desired.pair, DesiredPair::Default { .. })
-        || matches!(origin, Some(Origin::Adopted | Origin::Default));
-    let by_origin = if is_kept { DeletionPolicy::Retain } else { DeletionPolicy::Delete };
-    desired.deletion_policy.unwrap_or(by_origin)
-}
 
 /// Releases the object without AWS having to answer. The owner tag is taken off if that works
 /// immediately, and only if it is this object's: by now another owner's may be in its place.
@@ -76,10 +60,7 @@ pub(super) fn release(desired: &Desired, observed: &Observed, why: Release) -> S
         }
         _ => None,
     };
-    let is_gone = recorded.arn.is_some()
-        && matches!(done.read_for_release, Some(Ok(None)))
-        && unsettled_absence(observed).is_none();
-    if is_asked_for && is_gone {
+    if is_asked_for && is_gone_at_release(observed) {
         let (name, region) = (&desired.name, &desired.region);
         return end(desired, observed, &Message::Deleted { name, region });
     }
@@ -134,7 +115,7 @@ pub(super) fn end(desired: &Desired, observed: &Observed, message: &Message<'_>)
 /// What comes before the object goes, so that its Secret stays if the spec says so. An earlier spec
 /// may have made the object its owner, and Kubernetes would delete it (I3).
 pub(super) fn secret_stays(desired: &Desired, observed: &Observed) -> Option<Step> {
-    let secret = desired.pair.secret().filter(|secret| !secret.delete_with_object)?;
+    let secret = desired.pair.secret().filter(|_| kept_key::is_to_stay(desired, observed))?;
     if matches!(observed.secret, Lookup::Unread) {
         return Some(Step::ReadSecret(secret.name.clone()));
     }

@@ -2,11 +2,13 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
+use super::deletion_policy::effective_deletion_policy;
 use super::ending::release;
 use super::kept_key;
 use super::permission;
 use super::step::Step;
 use crate::api::Operation;
+use crate::api::key_pair::DeletionPolicy;
 use crate::engine::account_rule::verdict_of;
 use crate::engine::action::Next;
 use crate::engine::{Lookup, Verdict};
@@ -77,12 +79,18 @@ fn ends_with_rejected_name(
     }
 }
 
-/// The same without the Secret, if it cannot be read and its namespace is being deleted: it goes
-/// too, and the permission may be gone already.
+/// The same without the Secret, if it cannot be read or changed, and its namespace is being
+/// deleted: it goes too, and the permission may be gone already. If the spec lets it go with the
+/// object, the object is released without it.
 pub(super) fn without_secret(desired: &Desired, observed: &Observed) -> Option<Observed> {
     let Some(Failure::SecretRejected { name, .. }) = &observed.failure else { return None };
+    let may_go = || {
+        let policy = effective_deletion_policy(desired, observed.recorded.origin);
+        let is_let_go = desired.pair.secret().is_some_and(|secret| secret.delete_with_object);
+        is_let_go && policy == DeletionPolicy::Retain
+    };
     let goes = may_go_with_namespace(desired, observed, name)
-        && observed.namespace_terminating == Some(true);
+        && (observed.namespace_terminating == Some(true) || may_go());
     let (secret, former_secret) = (Lookup::Absent, Lookup::Absent);
     goes.then(|| Observed { secret, former_secret, failure: None, ..observed.clone() })
 }

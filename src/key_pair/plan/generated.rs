@@ -1,10 +1,10 @@
 //! A pair whose private key is made here. The Secret has it before Lightsail has its public half,
 //! so that no crash loses it (I3).
 
-use super::import::{beyond_limit, wait_for_current_read};
+use super::import::{beyond_limit, unsettled_import, wait_for_current_read};
 use super::ownership::{Whose, whose};
 use super::pair::{is_made_here, ownership_lost};
-use super::refusals::{name_conflict, stalled};
+use super::refusals::{name_conflict, stalled, unsettled_absence};
 use super::source::time_left;
 use super::step::Step;
 use super::{absent, kept_key, pair};
@@ -41,7 +41,10 @@ pub(super) fn present(
     }
     match &read.pair {
         None if !read.live => Step::ReadPair { live: true },
-        None => make(desired, observed, algorithm, secret, found),
+        // The key of a pair that may only be hidden may come back too.
+        None => unsettled_import(observed, read)
+            .or_else(|| unsettled_absence(observed))
+            .unwrap_or_else(|| make(desired, observed, algorithm, secret, found)),
         Some(pair) => wait_for_current_read(observed, read, pair)
             .or_else(|| lost(desired, observed, pair, secret, replace))
             .unwrap_or_else(|| make(desired, observed, algorithm, secret, found)),
@@ -86,7 +89,7 @@ fn lost(
         // the same, as far as saying that its key is lost goes.
         Whose::Own | Whose::Doubtful | Whose::TaggedWithoutRecord(_) => {}
         Whose::TaggedAway => return Some(ownership_lost(desired)),
-        Whose::Foreign { .. } => return Some(name_conflict(desired)),
+        Whose::Foreign { .. } => return Some(name_conflict(desired, observed)),
     }
     // A Secret that is missing may come back, for example while a folder is being reapplied.
     let is_replaced =

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::SignedDuration;
 
-use super::ownership::{all_tags, is_replaced, was_deleted};
+use super::ownership::{all_tags, is_older_than_import, is_replaced, was_deleted};
 use super::permission::account_name;
 use super::refusals::{
     SOON, await_outcome, deletion_of_former, failed_operation, late_operation, name_conflict,
@@ -39,7 +39,7 @@ pub(super) fn import(
             return Message::NameInUse { name: &desired.name }.wait_longer(desired.interval);
         }
         // Names are those of all types of resources.
-        Some(Imported::NameTaken) => return name_conflict(desired),
+        Some(Imported::NameTaken) => return name_conflict(desired, observed),
         Some(Imported::Accepted(operation)) if operation.failed() => {
             return operation_failed("ImportKeyPair", operation);
         }
@@ -178,7 +178,8 @@ pub(super) fn wait_for_current_read(
     pair: &KeyPair,
 ) -> Option<Step> {
     let deleted = observed.deleted.filter(|_| was_deleted(observed, pair));
-    let is_gone = deleted.is_some() || is_replaced(observed, pair);
+    let is_gone =
+        deleted.is_some() || is_replaced(observed, pair) || is_older_than_import(observed, pair);
     let unsettled = unsettled_import(observed, read).filter(|_| is_gone);
     let wait = |it: DeletedPair| wait_until(observed, it.until, &Message::DeletionMayFollow);
     let step = unsettled.or_else(|| deleted.map(wait))?;

@@ -1,7 +1,9 @@
 //! The Secret that keeps a private key, of a default pair or of a generated one.
 
+use super::deletion_policy::{effective_deletion_policy, is_gone_at_release};
 use super::refusals::{SOON, stalled};
 use super::step::Step;
+use crate::api::key_pair::DeletionPolicy;
 use crate::engine::Lookup;
 use crate::engine::action::Next;
 use crate::key_pair::message::{Message, SecretProblem};
@@ -146,7 +148,7 @@ pub(super) fn stays(desired: &Desired, observed: &Observed) -> Option<Step> {
     if let Some(step) = observed.secret.found().and_then(|it| disown(desired, observed, it)) {
         return Some(step);
     }
-    let secret = desired.pair.secret().filter(|secret| !secret.delete_with_object)?;
+    let secret = desired.pair.secret().filter(|_| is_to_stay(desired, observed))?;
     let former = observed.recorded.secret_name.as_ref().filter(|name| **name != secret.name)?;
     match &observed.former_secret {
         Lookup::Unread => Some(Step::ReadFormerSecret(former.clone())),
@@ -155,14 +157,26 @@ pub(super) fn stays(desired: &Desired, observed: &Observed) -> Option<Step> {
     }
 }
 
+/// Whether the Secret stays when the object goes: as the spec says, but that of a generated pair
+/// always stays with the pair. Nobody else has its private key (I3).
+pub(super) fn is_to_stay(desired: &Desired, observed: &Observed) -> bool {
+    let recorded = &observed.recorded;
+    let is_released = desired.goal.ends()
+        && effective_deletion_policy(desired, recorded.origin) == DeletionPolicy::Retain
+        && recorded.may_have_pair()
+        && !is_gone_at_release(observed);
+    let is_only_copy = is_released && matches!(desired.pair, DesiredPair::Generated { .. });
+    desired.pair.secret().is_some_and(|secret| !secret.delete_with_object || is_only_copy)
+}
+
 /// The step that takes the owners off a Secret with which Kubernetes would delete it though it is
 /// to stay (I3): an earlier object of this name, and this object unless the spec says that the
 /// Secret goes with it. While the object stays, only of a Secret that the operator created (I15).
 pub(super) fn disown(desired: &Desired, observed: &Observed, found: &Found) -> Option<Step> {
     let (namespace, name) = desired.owner.object();
     let owner = Owner { namespace, name, uid: &desired.uid };
-    let is_to_stay = desired.pair.secret().is_some_and(|secret| !secret.delete_with_object);
-    let goes = (is_to_stay && found.is_owned_by(owner.uid)) || found.has_stale_owner(owner);
+    let goes = (is_to_stay(desired, observed) && found.is_owned_by(owner.uid))
+        || found.has_stale_owner(owner);
     let may_change = found.was_created || desired.goal.ends();
     (goes && may_change && !found.is_terminating).then(|| {
         if observed.done.disowned.contains(&found.name) {

@@ -9,6 +9,7 @@ mod absent;
 mod aftermath;
 mod confirmation;
 mod default_pair;
+mod deletion_policy;
 mod ending;
 mod expected;
 mod failure;
@@ -29,9 +30,8 @@ mod without_object;
 pub use aftermath::{Aftermath, aftermath};
 pub use confirmation::{Confirmation, confirmation};
 pub use default_pair::may_be_unlisted;
-pub use ending::{
-    effective_deletion_policy, is_followed_up, is_gone, is_left_behind, leaves_pair, may_be_gone,
-};
+pub use deletion_policy::effective_deletion_policy;
+pub use ending::{is_followed_up, is_gone, is_left_behind, leaves_pair, may_be_gone};
 pub use failure::{
     answer_to_import, deletion_failed, import_failed, may_have_deleted, may_still_take_effect,
 };
@@ -134,8 +134,8 @@ fn decide(desired: &Desired, observed: &Observed) -> Step {
         let why = if desired.suspend { Release::Suspended } else { Release::Retain };
         return ending::release(desired, observed, why);
     }
-    if observed.has_predecessor {
-        return refusals::wait_for_predecessor();
+    if let Some(why) = observed.predecessor {
+        return refusals::wait_for_predecessor(why);
     }
     if let Some(refusal) = refusals::refuse_spec(desired) {
         // Nothing was ever done for an object with such a name.

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::Timestamp;
 
 use super::key::{compare, verified};
+use super::refusals::ONE_SECOND;
 use crate::api::key_pair::Origin;
 use crate::api::{OWNER_TAG, is_other_spelling};
 use crate::digest::Digest;
 use crate::engine::uid::Uid;
 use crate::ids::{Arn, Owner};
-use crate::key_pair::record::Replaced;
+use crate::key_pair::record::{Intent, Replaced};
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
-use crate::lightsail::KeyPair;
+use crate::lightsail::{Imported, KeyPair};
 use crate::ssh::Match;
 
 /// Whose a pair is.
@@ -115,12 +116,33 @@ fn matches_intent(observed: &Observed, pair: &KeyPair) -> Option<Match> {
     if is_replaced(observed, pair) || was_deleted(observed, pair) {
         return None;
     }
+    let may_be_of_it = observed.sent.is_some()
+        && (is_in_window(observed, intent, pair)
+            || (was_imported(observed) && !is_older_than_import(observed, pair)));
+    may_be_of_it.then(|| intent.fingerprints.compare(pair.fingerprint.as_ref()))
+}
+
+/// Whether Lightsail created the pair within the window of the intent, by its own clock.
+fn is_in_window(observed: &Observed, intent: &Intent, pair: &KeyPair) -> bool {
     let is_within = |(date, made): (Timestamp, Timestamp)| {
         made >= date && made.duration_since(date).unsigned_abs() <= observed.intent_window
     };
-    let may_be_of_it = observed.sent.is_some()
-        && (intent.date.zip(pair.created()).is_some_and(is_within) || was_imported(observed));
-    may_be_of_it.then(|| intent.fingerprints.compare(pair.fingerprint.as_ref()))
+    intent.date.zip(pair.created()).is_some_and(is_within)
+}
+
+/// Whether the pair was there before the import that was accepted: that found the name free, so a
+/// read that shows the pair is an old one. Another process may have deleted it. Lightsail gives
+/// both times with the import, so they are those of one clock, wherever that stands (unverified).
+pub(super) fn is_older_than_import(observed: &Observed, pair: &KeyPair) -> bool {
+    let Some(intent) = &observed.recorded.intent else { return false };
+    let is_accepted = observed.sent.is_some_and(|sent| sent.accepted);
+    let answered = match &observed.done.import {
+        Some(Imported::Accepted(operation)) => operation.created(),
+        Some(Imported::NameTaken) | None => None,
+    };
+    let began = answered.or(observed.recorded.imported_at).filter(|_| is_accepted);
+    let is_older = |(made, began): (Timestamp, Timestamp)| began.duration_since(made) > ONE_SECOND;
+    pair.created().zip(began).is_some_and(is_older) && !is_in_window(observed, intent, pair)
 }
 
 /// Whether it is the pair that was recorded before the intent, and is gone: a read that shows it is
@@ -158,7 +180,7 @@ fn was_imported(observed: &Observed) -> bool {
 /// an old one, or its deletion did not take effect.
 pub(super) fn was_deleted(observed: &Observed, pair: &KeyPair) -> bool {
     let recorded = &observed.recorded;
-    let is_for_this_object = observed.done.delete.is_some()
+    let is_for_this_object = (observed.done.delete.is_some() && observed.done.intent.is_none())
         || recorded.deletion.is_some()
         || recorded.arn.as_ref() == Some(&pair.arn);
     let deleted = observed.deleted.filter(|deleted| deleted.until > observed.now);

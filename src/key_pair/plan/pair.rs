@@ -13,7 +13,8 @@ use super::import::{
 use super::key::compare;
 use super::ownership::{Whose, all_tags, has_other_spelling, is_first, is_replaced, origin, whose};
 use super::refusals::{
-    SOON, deletion_under_way, name_conflict, stalled, unanswered_deletion, yield_to_rival,
+    SOON, deletion_under_way, name_conflict, stalled, unanswered_deletion, unsettled_absence,
+    yield_to_rival,
 };
 use super::step::Step;
 use crate::api::OWNER_TAG;
@@ -32,10 +33,12 @@ pub(super) fn read_in_turn<'a>(
 ) -> Result<&'a PairRead, Box<Step>> {
     let Some(read) = &observed.pair else { return Err(Box::new(next_read(desired, observed))) };
     if is_first(desired, observed, read.pair.as_ref()) {
-        Ok(read)
-    } else {
-        Err(Box::new(yield_to_rival(desired, observed)))
+        return Ok(read);
     }
+    // The object's own pair, which would make it the first, may not be visible yet.
+    let is_hidden = || unsettled_import(observed, read).or_else(|| unsettled_absence(observed));
+    let wait = is_hidden().filter(|_| read.pair.is_none());
+    Err(Box::new(wait.unwrap_or_else(|| yield_to_rival(desired, observed))))
 }
 
 /// The pair should be there with this key.
@@ -73,7 +76,7 @@ pub(super) fn present(
         Whose::Doubtful => doubtful(desired),
         Whose::TaggedWithoutRecord(Match::Same) => adopt(desired, observed, read, pair),
         Whose::TaggedWithoutRecord(Match::Different | Match::Unknown) => {
-            take_back(desired, observed, pair).unwrap_or_else(|| name_conflict(desired))
+            take_back(desired, observed, pair).unwrap_or_else(|| name_conflict(desired, observed))
         }
         Whose::Foreign { tagged } => {
             if may_adopt(desired, observed, pair, tagged, matches) {
@@ -81,7 +84,8 @@ pub(super) fn present(
                 let refusal = beyond_limit(desired, observed).filter(|_| is_one_more);
                 refusal.unwrap_or_else(|| adopt(desired, observed, read, pair))
             } else {
-                take_back(desired, observed, pair).unwrap_or_else(|| name_conflict(desired))
+                take_back(desired, observed, pair)
+                    .unwrap_or_else(|| name_conflict(desired, observed))
             }
         }
     }

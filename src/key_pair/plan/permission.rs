@@ -3,7 +3,8 @@
 
 use k8s_openapi::jiff::SignedDuration;
 
-use super::ending::{effective_deletion_policy, end};
+use super::deletion_policy::effective_deletion_policy;
+use super::ending::end;
 use super::refusals::stalled;
 use super::step::Step;
 use crate::access::Grant;

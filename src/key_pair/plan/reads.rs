@@ -6,7 +6,9 @@ use k8s_openapi::jiff::SignedDuration;
 
 use super::confirmation::{has_many_of_own, is_crowd};
 use super::ownership::is_first;
-use super::refusals::{deletion_under_way, failed_operation, unanswered_deletion};
+use super::refusals::{
+    deletion_of_predecessor, deletion_under_way, failed_operation, unanswered_deletion,
+};
 use super::step::Step;
 use crate::api::{Operation, Reason};
 use crate::engine::State;
@@ -73,7 +75,9 @@ pub(super) fn justified(desired: &Desired, observed: &Observed, step: Step) -> S
     }
     // A download could bring the pair back (I5).
     let is_going = || unanswered_deletion(observed).or_else(|| deletion_under_way(observed));
-    if is_destructive && let Some(wait) = is_going() {
+    let is_going = is_going().filter(|_| is_destructive);
+    let may_go = || deletion_of_predecessor(desired, observed).filter(|_| is_deletion);
+    if let Some(wait) = is_going.or_else(may_go) {
         return wait;
     }
     // Of an object that vanished, nothing can say so: its pair is deleted now.

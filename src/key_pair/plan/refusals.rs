@@ -15,7 +15,7 @@ use crate::lightsail::{self, ErrorKind};
 /// How soon to read again what was started a moment ago.
 pub(super) const SOON: Duration = Duration::from_secs(2);
 /// By how much clocks that tell the time to the second may seem to differ.
-const ONE_SECOND: SignedDuration = SignedDuration::from_secs(1);
+pub(super) const ONE_SECOND: SignedDuration = SignedDuration::from_secs(1);
 /// A deletion that seems to take longer may have taken a second more, and is asked about.
 const LONG_DELETION: SignedDuration = SignedDuration::from_secs(9);
 /// How often to ask about an operation that takes long.
@@ -39,7 +39,7 @@ pub(super) fn refuse_spec(desired: &Desired) -> Option<Step> {
 }
 
 /// Something that is not this object's has the name. Nothing is reported about it (I11).
-pub(super) fn name_conflict(desired: &Desired) -> Step {
+pub(super) fn name_conflict(desired: &Desired, observed: &Observed) -> Step {
     let (name, region) = (&desired.name, &desired.region);
     let message = match desired.goal {
         Goal::Present => Message::NameTaken { name, region },
@@ -47,6 +47,10 @@ pub(super) fn name_conflict(desired: &Desired) -> Step {
             Message::PairOfOther { name, region }
         }
     };
+    // An import that was accepted found the name free: what has it since may be what it made.
+    if observed.sent.is_some_and(|sent| sent.accepted) {
+        return message.stalled(Next::BackoffWithin(desired.interval));
+    }
     stalled(desired, &message)
 }
 
@@ -80,8 +84,8 @@ pub(super) fn paced(desired: &Desired, others: usize) -> Duration {
 }
 
 /// An object of the same name vanished, and its pair is dealt with first.
-pub(super) fn wait_for_predecessor() -> Step {
-    Message::PredecessorFirst.wait(OWNER_IS_GOING)
+pub(super) fn wait_for_predecessor(why: Reason) -> Step {
+    Message::PredecessorFirst { why }.wait(OWNER_IS_GOING)
 }
 
 /// What comes before anything is concluded from the absence of the pair on record: if Lightsail
@@ -162,8 +166,23 @@ pub(super) fn still_failed(observed: &Observed, pause: Duration) -> Option<Step>
     Some(Step::Finish(Verdict::stalled(Reason::OperationFailed, failure, next)))
 }
 
-/// Whether this object deleted the pair so lately that its name may not be free yet (unverified).
+/// What comes before the deletion of an object's pair that a process before this one may have sent,
+/// when the object was being deleted already: it could take what has the name by then.
+pub(super) fn deletion_of_predecessor(desired: &Desired, observed: &Observed) -> Option<Step> {
+    let until = observed.predecessors_may_act;
+    // Until then it is this long from when this process began to lead.
+    let window = SignedDuration::try_from(observed.effect_window).unwrap_or(SignedDuration::MAX);
+    let is_earlier = |deleted_at: Timestamp| until.duration_since(deleted_at) > window;
+    (desired.deleted_at.is_some_and(is_earlier) && until > observed.now)
+        .then(|| wait_until(observed, until, &Message::DeletionMayFollow))
+}
+
+/// Whether this object, or this process for another one, deleted the pair so lately that its name
+/// may not be free yet (unverified).
 pub(super) fn was_deleted_lately(observed: &Observed) -> bool {
+    if observed.deleted.is_some_and(|deleted| deleted.until > observed.now) {
+        return true;
+    }
     let answered = observed.done.delete.as_ref().and_then(Operation::created);
     let began = answered.or(observed.recorded.deleted_at);
     began.is_some_and(|began| began_lately(observed, began))

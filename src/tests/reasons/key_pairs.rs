@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Row, names, variants};
 use crate::access::permission::{Refusal, Refused};
-use crate::api::Operation;
+use crate::api::{Operation, Reason};
 use crate::engine::message::{Message as Shared, WayOut};
 use crate::ids::{Fingerprint, KeyPairName, Owner, Region};
 use crate::key_pair::message::{Message, NotDeleted, Release, SecretProblem};
@@ -128,7 +128,8 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::Absent { name, region },
         Message::Suspended { step: "Import" },
         Message::RivalIsDeleted { name },
-        Message::PredecessorFirst,
+        Message::PredecessorFirst { why: Reason::InProgress },
+        Message::PredecessorFirst { why: Reason::AccessDenied },
         Message::Deleting,
         Message::Importing,
         Message::NotListedYet,

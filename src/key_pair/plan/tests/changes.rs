@@ -2,6 +2,7 @@
 //! stands elsewhere.
 
 use super::*;
+use crate::key_pair::world::DeletedPair;
 use crate::api::Reason;
 
 fn recreate(desired: &mut Desired, line: &str) {
@@ -56,6 +57,12 @@ fn an_own_pair_that_changes() {
             recreate(d, SECOND);
             (o.pair, o.predecessors_may_act) = (live(None), time("2026-11-24T12:00:30Z"));
         }, "WriteIntent"),
+        ("I13: nor while one of this process may be the second", |d, o| {
+            recreate(d, SECOND);
+            (o.pair, o.predecessors_may_act) = (live(None), time("2026-11-24T12:00:30Z"));
+            let until = time("2026-11-24T12:00:30Z");
+            o.deleted = Some(DeletedPair { arn: Digest::of("arn:own"), until });
+        }, "Reconciling InProgress"),
         ("I1: nor while one may that this process sent", |d, o| {
             recreate(d, SECOND);
             (o.pair, o.deletion_may_follow) = (live(None), Some(time("2026-11-24T12:00:30Z")));

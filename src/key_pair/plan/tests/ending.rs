@@ -1,6 +1,7 @@
 //! How an object ends: released, or vanished.
 
 use super::*;
+use crate::api::Reason;
 
 #[test]
 fn a_release_never_waits_for_lightsail() {
@@ -123,11 +124,11 @@ fn an_object_that_vanished_is_followed_until_its_pair_is_dealt_with() {
         }, "End follow-up Released"),
     ]);
     check(|| (desired(), observed()), &[
-        ("a new object of its name waits until then", |_, o| o.has_predecessor = true,
-         "Reconciling WaitingForOwner"),
+        ("a new object of its name waits until then",
+         |_, o| o.predecessor = Some(Reason::AccessDenied), "Reconciling WaitingForOwner"),
         ("unless that is released itself", |d, o| {
             (d.goal, d.deletion_policy) = (Goal::ObjectDeleted, Some(DeletionPolicy::Retain));
-            (o.has_predecessor, o.finalizer) = (true, Finalizer::Old);
+            (o.predecessor, o.finalizer) = (Some(Reason::AccessDenied), Finalizer::Old);
         }, "Remove finalizer Released"),
     ]);
     let of_arn = Recorded { arn: Some("arn:own".into()), ..Recorded::default() };
@@ -183,28 +184,36 @@ fn what_a_reconciliation_leaves_behind() {
     assert!(may_be_gone(Some(&crate::error::Error::Gone)));
 }
 
+/// The spec said once that the Secret goes with the object, and says now that it stays.
+fn deleted() -> (Desired, Observed) {
+    let (mut desired, mut observed) = (desired(), observed());
+    unchanged(&mut observed);
+    observed.recorded.origin = Some(Origin::Generated);
+    desired.pair = DesiredPair::Generated { algorithm: KeyAlgorithm::Ed25519, secret: kept(),
+        replace: ReplacePolicy::Never };
+    desired.goal = Goal::ObjectDeleted;
+    observed.pair = live(None);
+    observed.secret = Lookup::Found(owned(&private_key()));
+    (desired, observed)
+}
+
+fn lets_go(desired: &mut Desired) {
+    let secret = SecretSpec { delete_with_object: true, ..kept() };
+    desired.pair = DesiredPair::Generated { algorithm: KeyAlgorithm::Ed25519, secret,
+        replace: ReplacePolicy::Never };
+}
+
+/// Nothing tells whether it stays.
+fn refused() -> (Desired, Observed) {
+    let (desired, mut observed) = deleted();
+    observed.secret = Lookup::Unread;
+    observed.failure = Some(Failure::SecretRejected { name: "kept".to_owned(),
+        why: "forbidden".to_owned() });
+    (desired, observed)
+}
+
 #[test]
 fn i3_a_secret_that_is_to_stay_does_not_go_with_its_object() {
-    /// The spec said once that the Secret goes with the object, and says now that it stays.
-    fn deleted() -> (Desired, Observed) {
-        let (mut desired, mut observed) = (desired(), observed());
-        unchanged(&mut observed);
-        observed.recorded.origin = Some(Origin::Generated);
-        desired.pair = DesiredPair::Generated { algorithm: KeyAlgorithm::Ed25519, secret: kept(),
-            replace: ReplacePolicy::Never };
-        desired.goal = Goal::ObjectDeleted;
-        observed.pair = live(None);
-        observed.secret = Lookup::Found(owned(&private_key()));
-        (desired, observed)
-    }
-    /// Nothing tells whether it stays.
-    fn refused() -> (Desired, Observed) {
-        let (desired, mut observed) = deleted();
-        observed.secret = Lookup::Unread;
-        observed.failure = Some(Failure::SecretRejected { name: "kept".to_owned(),
-            why: "forbidden".to_owned() });
-        (desired, observed)
-    }
     check(deleted, &[
         ("its owner is taken off first", |_, _| {}, "DisownSecret"),
         ("it is read for that", |_, o| o.secret = Lookup::Unread, "ReadSecret"),
@@ -227,10 +236,28 @@ fn i3_a_secret_that_is_to_stay_does_not_go_with_its_object() {
         ("of one that vanished, it is too late", |d, _| d.goal = Goal::ObjectVanished,
          "End follow-up Deleted"),
         ("one that the spec lets go is left as it is", |d, o| {
-            let secret = SecretSpec { delete_with_object: true, ..kept() };
-            d.pair = DesiredPair::Generated { algorithm: KeyAlgorithm::Ed25519, secret,
-                replace: ReplacePolicy::Never };
+            lets_go(d);
             o.secret = Lookup::Unread;
+        }, "Remove finalizer Deleted"),
+        ("but not if its pair stays, of which it is the only copy", |d, o| {
+            lets_go(d);
+            d.deletion_policy = Some(DeletionPolicy::Retain);
+            o.done.read_for_release = Some(Ok(Some(pair(FIRST))));
+        }, "DisownSecret"),
+        ("nor if that cannot be read", |d, o| {
+            lets_go(d);
+            d.suspend = true;
+            (o.secret, o.done.read_for_release) =
+                (Lookup::Unread, Some(Err(lightsail::Error::of_kind(ErrorKind::Transient))));
+        }, "ReadSecret"),
+        ("nor if Lightsail is not asked", |d, o| {
+            lets_go(d);
+            (d.suspend, o.grant) = (true, Grant::Required);
+        }, "DisownSecret"),
+        ("it goes if its pair is gone", |d, o| {
+            lets_go(d);
+            d.deletion_policy = Some(DeletionPolicy::Retain);
+            o.done.read_for_release = Some(Ok(None));
         }, "Remove finalizer Deleted"),
         ("the Secret on record is one, though the spec names another now", |_, o| {
             o.recorded.secret_name = Some("former".to_owned());
@@ -243,6 +270,10 @@ fn i3_a_secret_that_is_to_stay_does_not_go_with_its_object() {
         ("while the object stays, so does the Secret", |d, _| d.goal = Goal::Absent,
          "Ready Absent"),
     ]);
+}
+
+#[test]
+fn i3_a_secret_that_may_not_be_read_or_kept_holds_an_object_up() {
     let refuse = |(desired, mut observed): (Desired, Observed), name: &str| {
         let failure = Failure::SecretRejected { name: name.to_owned(), why: "no".to_owned() };
         observed.failure = Some(failure);
@@ -261,6 +292,11 @@ fn i3_a_secret_that_is_to_stay_does_not_go_with_its_object() {
     assert!(refuse(retained(), "kept").contains(way_out), "{}", refuse(retained(), "kept"));
     assert!(!refuse(retained(), "former").contains(way_out), "that one has no owner");
     check(refused, &[
+        ("where it cannot be kept, the spec counts", |d, o| {
+            lets_go(d);
+            d.suspend = true;
+            o.done.read_for_release = Some(Ok(Some(pair(FIRST))));
+        }, "Remove finalizer Released"),
         ("one that may not be read may go with its namespace", |_, _| {}, "ReadNamespace"),
         ("if not, nothing is known of it", |_, o| o.namespace_terminating = Some(false),
          "Stalled SecretRejected"),

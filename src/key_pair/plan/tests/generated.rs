@@ -66,6 +66,10 @@ fn a_generated_pair_that_shall_be_there() {
             o.recorded.intent = intent(key.public().line());
             (o.done.intent, o.sent) = (Some(time(NOW)), None);
         }, "Import"),
+        ("I3: no key is made while the pair of an earlier one may only be hidden", |_, o, key| {
+            (o.finalizer, o.recorded.intent) = (Finalizer::Old, intent(key.public().line()));
+            o.sent = sent("2026-11-24T12:00:30Z", true);
+        }, "Reconciling InProgress"),
         ("what was imported before a crash is the object's own", |_, o, key| {
             (o.finalizer, o.recorded.intent) = (Finalizer::Old, intent(key.public().line()));
             o.secret = secret(Some(key));

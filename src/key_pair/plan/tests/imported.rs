@@ -345,6 +345,16 @@ fn an_imported_pair_that_somebody_else_made() {
         ("one that records nothing comes first only by a live read", |_, o| {
             (o.pair, o.rivals) = (cached(None), vec![rival("a", None)]);
         }, "Read pair live"),
+        ("an older one does not come before one whose own pair is not visible yet", |_, o| {
+            (o.recorded.intent, o.sent) = (intent(FIRST), sent("2026-11-24T12:00:30Z", true));
+            (o.finalizer, o.pair) = (Finalizer::Old, live(None));
+            o.rivals = vec![rival("a", None)];
+        }, "Reconciling InProgress"),
+        ("nor before one whose pair on record is not", |_, o| {
+            unchanged(o);
+            (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
+            o.rivals = vec![rival("a", None)];
+        }, "Reconciling InProgress"),
         ("of two objects of one age the smaller uid comes first",
          |_, o| o.rivals = vec![rival("a", None)], "Stalled NameConflict"),
         ("and the greater one waits for it",

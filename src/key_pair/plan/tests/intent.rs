@@ -285,6 +285,36 @@ fn i12_a_refusal_ends_the_intent_and_keeps_only_what_pair_was_there_before() {
     }
 }
 
+/// The next process would not know that nothing was sent.
+#[test]
+fn i12_an_intent_ends_under_which_nothing_was_sent() {
+    let rival = || vec![rival("a", None)];
+    for (sentence, replaced, sent, expected) in [
+        ("another object comes first", None, None, None),
+        ("what pair was there before is kept", Some("arn:own"), None, Some(None)),
+        ("it may have been sent", None, sent("2026-11-24T12:00:30Z", false),
+         Some(Some(NOW.to_owned()))),
+    ] {
+        let object: LightsailKeyPair = serde_json::from_value(serde_json::json!({
+            "metadata": { "name": "fleet", "namespace": "team-a", "generation": 1 },
+            "spec": { "type": "Imported", "region": "eu-west-1" },
+            "status": { "observedGeneration": 1, "importIntent": {
+                "accountID": "123456789012", "publicKeySHA256": key(FIRST).sha256(),
+                "fingerprints": key(FIRST).fingerprints().forms(), "date": NOW,
+                "replacedARN": replaced,
+            } },
+        }))
+        .unwrap();
+        let (desired, mut observed) = unrecorded(Goal::Present);
+        (observed.recorded, observed.sent) = (record::recorded(&object), sent);
+        (observed.pair, observed.rivals) = (live(Some(pair(SECOND))), rival());
+        let step = plan(&desired, &observed);
+        let Step::Finish(verdict) = &step else { panic!("{sentence}: {step:?}") };
+        let status = status::status(&object, &desired, &observed, verdict);
+        assert_eq!(status.import_intent.map(|intent| intent.date), expected, "{sentence}");
+    }
+}
+
 /// The key was imported just now.
 fn imported_just_now() -> (Desired, Observed) {
     let (desired, mut observed) = unrecorded(Goal::Present);

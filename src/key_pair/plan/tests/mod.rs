@@ -144,7 +144,7 @@ fn observed() -> Observed {
         missing_key_grace: Duration::from_mins(1),
         source_grace: Duration::from_mins(2),
         search_interval: Duration::from_secs(15),
-        has_predecessor: false,
+        predecessor: None,
         silent_for: Duration::ZERO,
         failure: None,
         done: Done::default(),

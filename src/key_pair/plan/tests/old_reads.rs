@@ -2,6 +2,7 @@
 
 use super::intent::unrecorded;
 use super::*;
+use crate::api::Reason;
 use crate::key_pair::record::Replaced;
 use crate::key_pair::world::DeletedPair;
 
@@ -42,6 +43,45 @@ fn i13_a_read_that_shows_a_pair_that_was_just_deleted_is_an_old_one() {
     let intent = Observed { sent: sent("2026-11-24T12:01:00Z", true), ..observed };
     let recorded = Recorded { intent: super::intent(FIRST), ..Recorded::default() };
     assert_eq!(own_pair(&desired, &Observed { recorded, ..intent }), None, "it is not recorded");
+}
+
+/// As above, and the process that deleted the first one is gone.
+#[test]
+fn i13_a_read_that_shows_a_pair_from_before_the_import_is_an_old_one() {
+    fn base() -> (Desired, Observed) {
+        let (desired, mut observed) = unrecorded(Goal::Present);
+        observed.recorded.intent =
+            intent(FIRST).map(|it| Intent { date: Some(time("2026-11-24T11:59:50Z")), ..it });
+        observed.recorded.imported_at = Some(time("2026-11-24T11:59:52Z"));
+        observed.sent = sent("2026-11-24T12:01:00Z", true);
+        let created_at = Some("2026-11-24T11:59:00Z".to_owned());
+        observed.pair = live(Some(KeyPair { created_at, ..tagged(pair(FIRST), OWNER) }));
+        (desired, observed)
+    }
+    check(base, &[
+        ("it is not recorded", |_, _| {}, "Reconciling InProgress"),
+        ("no conflict is concluded from it", |_, o| {
+            let created_at = Some("2026-11-24T11:59:00Z".to_owned());
+            o.pair = live(Some(KeyPair { created_at, ..pair(SECOND) }));
+        }, "Reconciling InProgress"),
+        ("nor is it missed at a deletion", |d, _| d.goal = Goal::ObjectDeleted,
+         "Reconciling InProgress"),
+        ("one of its second is that of the import, whatever Lightsail's date is", |_, o| {
+            let created_at = Some("2026-11-24T11:59:52Z".to_owned());
+            o.recorded.intent = intent(FIRST).map(|it| Intent { date: Some(time(NOW)), ..it });
+            o.pair = live(Some(KeyPair { created_at, ..pair(FIRST) }));
+        }, "Tag"),
+        ("nothing is older than an import that was refused", |_, o| o.sent = None,
+         "RecordAdoption"),
+    ]);
+    let (desired, observed) = base();
+    assert_eq!(own_pair(&desired, &observed), None, "it is not recorded");
+    let (mut desired, mut observed) = base();
+    (observed.now, desired.adoption) = (time("2026-11-24T12:02:00Z"), AdoptionPolicy::Never);
+    observed.pair = live(Some(pair(SECOND))).map(|read| PairRead { at: observed.now, ..read });
+    let Step::Finish(verdict) = plan(&desired, &observed) else { panic!("it is another's") };
+    assert_eq!((verdict.reason, verdict.next),
+        (Reason::NameConflict, Next::BackoffWithin(desired.interval)), "it may still appear");
 }
 
 fn replaced(arn: &str, created_at: Option<&str>) -> Replaced {
@@ -89,9 +129,25 @@ fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
             replace(o, replaced("arn:own", pair.created_at.as_deref()));
             o.pair = live(Some(pair));
         }, "Reconciling InProgress"),
+        ("I1: at deletion, one that was adopted and is there after all stays", |d, o| {
+            d.goal = Goal::ObjectDeleted;
+            replace(o, Replaced { origin: Some(Origin::Adopted), ..replaced("arn:own", None) });
+            (o.sent, o.pair) = (None, live(Some(tagged(pair(FIRST), OWNER))));
+            o.done.read_for_release = Some(Ok(None));
+        }, "Remove finalizer Released"),
+        ("one that was made for the object goes", |d, o| {
+            d.goal = Goal::ObjectDeleted;
+            (o.sent, o.pair) = (None, live(Some(tagged(pair(FIRST), OWNER))));
+        }, "Delete"),
         ("when no import can take effect any more it is somebody's",
          |_, o| o.sent = sent(NOW, false), "Stalled NameConflict"),
         ("or if every import was refused", |_, o| o.sent = None, "Stalled NameConflict"),
+        ("but not while a read may show what was deleted for this import", |_, o| {
+            (o.sent, o.done.intent) = (None, Some(time(NOW)));
+            o.done.delete = Some(Operation { id: Some("a".to_owned()), ..Operation::default() });
+            let until = time("2026-11-24T12:00:30Z");
+            o.deleted = Some(DeletedPair { arn: Digest::of("arn:own"), until });
+        }, "Reconciling InProgress"),
         ("with the right key it was never gone", |_, o| {
             (o.sent, o.pair) = (None, live(Some(tagged(pair(FIRST), OWNER))));
         }, "Ready Imported"),

@@ -35,7 +35,7 @@ pub(super) fn row(wanted: &Desired, seen: &Observed, answer: &str) -> String {
     set("o.deletion_may_follow", &seen.deletion_may_follow, &nothing.deletion_may_follow);
     set("o.download_may_follow", &seen.download_may_follow, &nothing.download_may_follow);
     set("o.predecessors_may_act", &seen.predecessors_may_act, &nothing.predecessors_may_act);
-    set("o.has_predecessor", &seen.has_predecessor, &nothing.has_predecessor);
+    set("o.predecessor", &seen.predecessor, &nothing.predecessor);
     set("o.failure", &seen.failure, &nothing.failure);
     set("o.done", &seen.done, &nothing.done);
     let _ = write!(row, "}}, \"{answer}\"),");

@@ -340,7 +340,7 @@ impl Plans {
             download_may_follow: run.download_open.then(|| time(after)),
             predecessors_may_act: time(if run.predecessors { after } else { before }),
             settle_time: Duration::from_secs(if is_settling { 60 } else { 0 }),
-            has_predecessor: run.predecessor,
+            predecessor: run.predecessor.then_some(Reason::InProgress),
             failure,
             done: self.done(run),
             ..observed()
