@@ -35,6 +35,9 @@ pub fn load(environment: &Environment, proxies: &Proxies) -> anyhow::Result<kube
         }
         // In a pod no proxy is used: it is there for what is outside the cluster.
         Ok(_) => in_pod(&KubeconfigError::CurrentContextNotSet)?,
+        Err(KubeconfigError::ReadConfig(error, path)) if is_named(environment, &error) => {
+            anyhow::bail!("the kubeconfig {} cannot be read: {error}", path.display())
+        }
         Err(error @ (KubeconfigError::ReadConfig(..) | KubeconfigError::FindPath)) => {
             in_pod(&error)?
         }
@@ -66,6 +69,10 @@ pub fn client(config: &kube::Config, readiness: &Readiness) -> anyhow::Result<Cl
 /// As for kubectl, files that do not exist count for nothing.
 fn read(environment: &Environment) -> Result<Kubeconfig, KubeconfigError> {
     let files = environment.paths("KUBECONFIG").map(Kubeconfig::read_from);
+    let is_missing = |file: &Result<_, _>| match file {
+        Err(KubeconfigError::ReadConfig(error, _)) => error.kind() == io::ErrorKind::NotFound,
+        Ok(_) | Err(_) => false,
+    };
     let mut files = files.filter(|file| !is_missing(file)).peekable();
     if files.peek().is_none() {
         return Kubeconfig::read();
@@ -73,9 +80,10 @@ fn read(environment: &Environment) -> Result<Kubeconfig, KubeconfigError> {
     files.try_fold(Kubeconfig::default(), |merged, file| merged.merge(file?))
 }
 
-fn is_missing(file: &Result<Kubeconfig, KubeconfigError>) -> bool {
-    let Err(KubeconfigError::ReadConfig(error, _)) = file else { return false };
-    error.kind() == io::ErrorKind::NotFound
+/// Whether the file that cannot be read is one that somebody named, and is there. The one in the
+/// home directory counts for nothing then: in a pod, that may be anybody's.
+fn is_named(environment: &Environment, error: &io::Error) -> bool {
+    environment.paths("KUBECONFIG").next().is_some() && error.kind() != io::ErrorKind::NotFound
 }
 
 fn in_pod(no_file: &KubeconfigError) -> anyhow::Result<kube::Config> {
@@ -260,6 +268,14 @@ mod tests {
             let why = of_file(&file).unwrap_err().to_string();
             assert!(why.contains(expected) && !why.contains("SECRET"), "{why}");
         }
+    }
+
+    #[test]
+    fn a_named_file_that_cannot_be_read_is_not_taken_for_one_that_is_missing() {
+        let folder = std::env::temp_dir();
+        let environment = Environment::from([("KUBECONFIG", folder.to_str().unwrap())]);
+        let why = load(&environment, &Proxies::default()).unwrap_err().to_string();
+        assert!(why.contains(&format!("{} cannot be read", folder.display())), "{why}");
     }
 
     #[test]
