@@ -82,7 +82,7 @@ fn access_key(content: Option<Content>, account: &str) -> Result<AccessKey, Stri
         let Some(bytes) = data.get(key) else {
             // As the environment variables are written.
             let other = data.keys().find(|other| other.eq_ignore_ascii_case(key));
-            let is_wrong = |other| Err(format!("it has {other}; write the key in lower case"));
+            let is_wrong = |other| Err(format!("it has {other}; rename that entry to {key}"));
             return other.map_or(Ok(None), is_wrong);
         };
         let text = std::str::from_utf8(bytes).map(str::to_owned);
@@ -133,10 +133,10 @@ mod tests {
              Err(format!("it has no {SECRET}; add it"))),
             ("in upper case", Some(secret(Some("production"),
                 &[("AWS_ACCESS_KEY_ID", b"AKIA2"), (SECRET, b"s")])),
-             Err("it has AWS_ACCESS_KEY_ID; write the key in lower case".to_owned())),
+             Err("it has AWS_ACCESS_KEY_ID; rename that entry to aws_access_key_id".to_owned())),
             ("a token in upper case", Some(secret(Some("production"),
                 &[both[0], both[1], ("AWS_SESSION_TOKEN", b"t")])),
-             Err("it has AWS_SESSION_TOKEN; write the key in lower case".to_owned())),
+             Err("it has AWS_SESSION_TOKEN; rename that entry to aws_session_token".to_owned())),
             ("not text", Some(secret(Some("production"), &[(ID, &[0xff]), (SECRET, b"s")])),
              Err(format!("its {ID} is not text"))),
         ] {

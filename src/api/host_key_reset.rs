@@ -118,8 +118,8 @@ pub struct HostKeyResetSpec {
             \\\\x{3164}\\\\x{ffa0}]') && \
             !self.matches('[\\\\x00-\\\\x1f\\\\x7f-\\\\x{9f}\\\\x{61c}\\\\x{200e}\\\\x{200f}\
             \\\\x{2028}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')")
-            .message("reason must say on one line, in letters or digits, why the recorded host \
-                      keys may be forgotten, without control characters or characters that \
+            .message("reason must say, on one line, why the recorded host keys may be forgotten; \
+                      use a letter or digit, but no control characters or characters that \
                       change the direction of text"),
     )]
     pub reason: String,
@@ -151,8 +151,8 @@ pub struct HostKeyResetSpec {
         activeDeadlineSeconds is immutable; create a new HostKeyReset"))]
     pub active_deadline_seconds: i32,
 
-    /// How many seconds after the end of the reset the operator deletes this object, and with it
-    /// the record, for example `7776000` for 90 days. Default: none; the object stays.
+    /// How many seconds after the end of the reset the operator deletes this object, the record of
+    /// the reset, for example `7776000` for 90 days. Default: none; the object stays.
     ///
     /// The operator ignores it while the object has a label or annotation by which Argo CD, Flux or
     /// Helm track what they have applied: they would create the object again, and that would repeat
@@ -226,7 +226,7 @@ pub struct HostKeyResetStatus {
     #[serde(default, rename = "requestID", skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// The ID of the newest `DeleteKnownHostKeys` operation of the instance before the call. Empty
-    /// if Lightsail listed one without an ID; unset if it listed none.
+    /// if Lightsail listed one without an ID; unset if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_operation_before: Option<String>,
     /// The time right before the call, in RFC 3339, by Lightsail's clock. An operation that was

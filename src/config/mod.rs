@@ -68,8 +68,8 @@ pub struct Config {
     pub watch_label_selector: Option<String>,
 
     /// Support `LightsailAccount`s. Set `--accounts=false` for an operator without access to them.
-    /// Objects without accountRef then use the operator's own credentials, and those with
-    /// accountRef report `AccountNotFound`.
+    /// Objects without accountRef then use the operator's own credentials, unless accounts are
+    /// required, and those with accountRef report `AccountNotFound`.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_ACCOUNTS", default_value_t = true,
         action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
             value_name = "BOOL")]
@@ -219,7 +219,8 @@ pub struct Config {
     pub search_interval: Duration,
 
     /// How many objects of a kind are reconciled at the same time for each namespace in each
-    /// region. The limits for a region, and for a namespace in all regions, are twice this number.
+    /// account and region. The limits for a namespace, and for an account and region, are twice
+    /// this number; the limit for all is ten times this number.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_CONCURRENCY", default_value_t = 10,
         value_parser = concurrency)]
     pub concurrency: u16,

@@ -128,7 +128,7 @@ impl fmt::Display for Message<'_> {
                     to,
                     "the operator's credentials are for the account {account}, but \
                      --aws-account-id is {pinned}; give the operator credentials for {pinned}, or \
-                     correct the flag"
+                     correct the flag (in the chart, aws.accountID)"
                 )?;
                 way_out.or(to)
             }
@@ -191,7 +191,7 @@ impl fmt::Display for Cause<'_> {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Refused::Required { .. } => {
-                to.write_str("every object must refer to a LightsailAccount")
+                to.write_str("every object in this namespace must refer to a LightsailAccount")
             }
             Refused::NotFound(name) => write!(
                 to,
@@ -235,7 +235,7 @@ fn advice(why: Refused<'_>, way_out: WayOut<'_>) -> String {
             }
         }
         Refused::NotAllowed(..) => {
-            format!("correct the spec (immutable fields only in a new object), or {ASK}")
+            format!("correct the spec (for an immutable field, create a new object), or {ASK}")
         }
         Refused::Terminating(_) => "create a new object with another accountRef.name".to_owned(),
     }

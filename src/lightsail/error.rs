@@ -186,8 +186,9 @@ impl Error {
     pub(super) fn region_not_allowed(region: &Region, allowed: &[String]) -> Self {
         let message = format!(
             "the operator is not allowed to use the region {region}, only {}; create a new object \
-             in an allowed region, or ask for the region to be added to --allowed-regions (to \
-             release an object that is being deleted, set deletionPolicy: Retain)",
+             in an allowed region, or ask for the region to be added to --allowed-regions (in the \
+             chart, aws.allowedRegions; to release an object that is being deleted, set \
+             deletionPolicy: Retain)",
             allowed.join(", ")
         );
         Self::new(ErrorKind::RegionNotAllowed, "RegionNotAllowed", message)

@@ -29,7 +29,7 @@ need newuidmap uidmap
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 for program in cargo go python3; do
     if ! command -v $program >/dev/null; then
-        echo "setup: $program is missing; README.md lists the requirements" >&2
+        echo "setup: $program is missing; CONTRIBUTING.md lists the requirements" >&2
         exit 1
     fi
 done

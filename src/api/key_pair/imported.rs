@@ -55,8 +55,8 @@ const TWO_LINES: &str = r"^\\W*(ssh|ecdsa|sk)-[^\\n]*\\n\\s*[^\\s#]";
     validation = Rule::new(format!(
         "!has(self.publicKey) || {PRIVATE} || !self.publicKey.matches('{IN_DER}')"
     ))
-        .message("publicKey holds a private key; use its public key, which openssl pkey -pubout \
-                  prints. Treat the private key as leaked, and make a new key pair"),
+        .message("publicKey holds a private key; use its public key, which openssl pkey -in FILE \
+                  -pubout prints. Treat the private key as leaked, and make a new key pair"),
     validation = Rule::new(format!(
         "!has(self.publicKey) || {PRIVATE} || self.publicKey.matches('{ENCODED}|{IN_DER}') || \
          self.publicKey.matches('{PUBLIC}')"

@@ -184,8 +184,9 @@ pub struct LightsailKeyPairSpec {
     /// What to do if a key pair with this name already exists. Default:
     /// `IfFingerprintMatches`. It has no effect with `type: Default`.
     ///
-    /// - `IfFingerprintMatches`: adopt it if it has this key and no other owner's tag.
-    /// - `TakeOver`: adopt it if it has this key, and replace another owner's tag. This happens
+    /// - `IfFingerprintMatches`: adopt it if it has no other owner's tag, and no fingerprint that
+    ///   shows another key.
+    /// - `TakeOver`: the same; if it has this key, also replace another owner's tag. This happens
     ///   once: if the tag is changed again later, the object becomes Stalled with the reason
     ///   `OwnershipLost`.
     /// - `Never`: do not adopt it.

@@ -297,7 +297,8 @@ impl fmt::Display for Failure {
             Cause::Insecure => write!(
                 formatter,
                 "nothing was sent to {host}: the endpoint uses plain HTTP to another machine; use \
-                 https, or set --allow-insecure-endpoints if you are sure"
+                 https, or if you are sure, set --allow-insecure-endpoints (in the chart, \
+                 aws.allowInsecureEndpoint)"
             )?,
         }
         if *cause == Cause::NameNotResolved && proxy.is_none() && *is_fips {
