@@ -52,6 +52,8 @@ pub(super) struct Memory {
     /// By namespace: when an object last went whose pair may have stayed. A list whose read began
     /// before may not show that pair, and does not tell how many the namespace has.
     left_at: Mutex<HashMap<Arc<str>, Moment>>,
+    /// Objects that were being deleted before this process led.
+    deleting: Mutex<ByUid<()>>,
     /// Objects that go and leave no pair behind.
     without_pair: Mutex<ByUid<()>>,
     /// What an object needs and is missing, and since when.
@@ -220,6 +222,7 @@ impl Memory {
     /// The pair of the object with this uid is dealt with.
     pub(super) fn forget(&self, uid: &str) {
         self.allowances.lock().remove(uid);
+        self.deleting.lock().remove(uid);
         self.refused.lock().remove(uid);
         self.edit(uid, |known| *known = Unrecorded::default());
         self.within_limit.lock().remove(uid);
@@ -238,6 +241,16 @@ impl Memory {
     pub(super) fn note_sent_elsewhere(&self, uid: &str, intent_window: Duration) {
         let sent = Sent { until: Moment::now() + intent_window, accepted: false };
         self.edit(uid, |known| known.import = ImportCall::Sent(sent));
+    }
+
+    /// The object with this uid was being deleted before this process led.
+    pub(super) fn note_deleting(&self, uid: &str) {
+        self.deleting.lock().insert(uid, ());
+    }
+
+    /// Whether it was.
+    pub(super) fn was_deleting(&self, uid: &str) -> bool {
+        self.deleting.lock().get(uid).is_some()
     }
 
     /// What allowed the object with this uid to use its credentials.

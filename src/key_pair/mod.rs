@@ -294,12 +294,13 @@ impl Controller for KeyPairs {
         if let Some(row) = predecessor {
             forget(&self.memory, &at, &row);
         }
-        let comes_later = || {
-            let rows = self.memory.rows.lock();
-            let is_known = rows.get(&at).is_some_and(|row| row.uid == *uid);
-            rows.are_complete(&at.namespace) && !is_known
-        };
+        let is_known = self.memory.rows.lock().get(&at).is_some_and(|row| row.uid == *uid);
+        let comes_later = || self.memory.rows.lock().are_complete(&at.namespace) && !is_known;
         let acts = self.ctx.leading_since.borrow().is_some();
+        let is_deleting = object.metadata.deletion_timestamp.is_some();
+        if plan::may_be_deleted_elsewhere(is_deleting, is_known, acts) {
+            self.memory.note_deleting(uid);
+        }
         // Few objects have one, and what is recorded is copied to be read.
         let has_intent =
             object.status.as_ref().is_some_and(|status| status.import_intent.is_some());

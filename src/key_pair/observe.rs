@@ -97,6 +97,7 @@ pub(super) fn observed(
         download_may_follow,
         unlisted_until: known.unlisted_until.map(|until| clocks.time_of(until)),
         predecessors_may_act: clocks.time_of(predecessors_may_act),
+        was_deleting: memory.was_deleting(&desired.uid),
         effect_window: window,
         intent_window: ctx.settings.intent_window(),
         intent_holds: ctx.settings.intent_holds(),

@@ -297,6 +297,8 @@ pub struct Observed {
     pub unlisted_until: Option<Timestamp>,
     /// Until when a call may still take effect that a process sent before this one led.
     pub predecessors_may_act: Timestamp,
+    /// Whether the object was being deleted before this process led.
+    pub was_deleting: bool,
     /// How long after the answer to an import its effect may appear.
     pub effect_window: Duration,
     /// How long after its intent was dated the effect of an import may appear.

@@ -120,6 +120,27 @@ async fn i13_a_process_that_has_just_started_does_not_record_what_the_last_one_d
     assert_eq!(["ImportKeyPair", "DeleteKeyPair"].map(|it| bed.calls(it)), [3, 2]);
 }
 
+/// The call of a process that was killed may still take effect, on whatever has the name then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i1_a_deletion_that_the_last_process_may_have_sent_is_not_sent_again() {
+    let bed = Bed::new("deleted-twice").await;
+    let mut operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    let late = FaultEffect::Late(Duration::from_secs(4));
+    let late = bed.region.add_fault(Fault::new("DeleteKeyPair", late));
+    bed.delete::<LightsailKeyPair>("fleet").await;
+    late.reached().await;
+    operator.restart().await.unwrap();
+    let waits = |object: &LightsailKeyPair| {
+        let ready = find(&object.status.as_ref().unwrap().conditions, READY).cloned();
+        ready.is_some_and(|ready| ready.message.contains("may still take effect"))
+    };
+    bed.wait("fleet", "it waits", waits).await;
+    bed.wait_gone::<LightsailKeyPair>("fleet").await;
+    assert_eq!((bed.region.key_pairs(), bed.calls("DeleteKeyPair")), (Vec::new(), 1));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_rsa_key_is_verified_by_the_fingerprint_of_its_form() {
     let bed = Bed::new("rsa").await;

@@ -43,7 +43,7 @@ pub use reads::{
     max_age_of_list, max_age_of_list_for, needs_another_read, pages_for_count, pages_for_pair,
     shows_absence,
 };
-pub use refusals::looked_up;
+pub use refusals::{looked_up, may_be_deleted_elsewhere};
 pub use source::source;
 pub use step::Step;
 pub use unchanged::is_unchanged;

@@ -76,7 +76,7 @@ pub(super) fn justified(desired: &Desired, observed: &Observed, step: Step) -> S
     // A download could bring the pair back (I5).
     let is_going = || unanswered_deletion(observed).or_else(|| deletion_under_way(observed));
     let is_going = is_going().filter(|_| is_destructive);
-    let may_go = || deletion_of_predecessor(desired, observed).filter(|_| is_deletion);
+    let may_go = || deletion_of_predecessor(observed).filter(|_| is_deletion);
     if let Some(wait) = is_going.or_else(may_go) {
         return wait;
     }

@@ -168,13 +168,17 @@ pub(super) fn still_failed(observed: &Observed, pause: Duration) -> Option<Step>
 
 /// What comes before the deletion of an object's pair that a process before this one may have sent,
 /// when the object was being deleted already: it could take what has the name by then.
-pub(super) fn deletion_of_predecessor(desired: &Desired, observed: &Observed) -> Option<Step> {
+pub(super) fn deletion_of_predecessor(observed: &Observed) -> Option<Step> {
     let until = observed.predecessors_may_act;
-    // Until then it is this long from when this process began to lead.
-    let window = SignedDuration::try_from(observed.effect_window).unwrap_or(SignedDuration::MAX);
-    let is_earlier = |deleted_at: Timestamp| until.duration_since(deleted_at) > window;
-    (desired.deleted_at.is_some_and(is_earlier) && until > observed.now)
+    (observed.was_deleting && until > observed.now)
         .then(|| wait_until(observed, until, &Message::DeletionMayFollow))
+}
+
+/// Whether a process before this one may have begun to delete the pair of an object: it was being
+/// deleted before this one acted, or when it was seen first.
+#[must_use]
+pub fn may_be_deleted_elsewhere(is_deleting: bool, is_known: bool, acts: bool) -> bool {
+    is_deleting && !(acts && is_known)
 }
 
 /// Whether this object, or this process for another one, deleted the pair so lately that its name

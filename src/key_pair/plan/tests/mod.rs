@@ -145,6 +145,7 @@ fn observed() -> Observed {
         source_grace: Duration::from_mins(2),
         search_interval: Duration::from_secs(15),
         predecessor: None,
+        was_deleting: false,
         silent_for: Duration::ZERO,
         failure: None,
         done: Done::default(),
