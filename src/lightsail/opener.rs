@@ -231,8 +231,7 @@ impl Opener {
             Step::Open => {}
         }
         let outcome = self.0.open(region, namespace).await;
-        self.0.note(region, outcome.as_ref().err());
-        Ok(outcome?.account)
+        self.0.note(region, outcome.map(|opened| opened.account))
     }
 
     /// As [`Self::lookup_in`]: a session that is opened through another one calls itself.
@@ -416,10 +415,14 @@ impl Inner {
         }
     }
 
-    /// Records how a lookup went, for the next caller.
-    fn note(&self, region: &Region, error: Option<&Error>) {
+    /// Records how a lookup went, for the next caller. Returns what its own caller gets.
+    fn note(&self, region: &Region, outcome: Result<Arc<Account>>) -> Result<Arc<Account>> {
         let mut state = self.state.lock();
-        self.tell(state.session.note(region, error, now()));
+        let (noted, outcome) = state.session.looked_up(region, outcome, now());
+        if let Some(noted) = noted {
+            self.tell(noted);
+        }
+        outcome
     }
 
     /// What to do about these credentials, which others use too, and which AWS refused.
