@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-mod endpoints;
+pub(crate) mod endpoints;
 mod environment;
 mod export;
 pub(crate) mod label_selector;
