@@ -26,7 +26,7 @@ use super::limiter::Limiter;
 use super::purpose::Purpose;
 use super::session::{
     Cause, Identified, Identity, Loaded, NextCredentials, Noted, Now, Put, Refusal, Session, Step,
-    Term, identified, role,
+    Term, identified, rights,
 };
 use super::sts::{self, Role};
 use super::types::Result;
@@ -399,10 +399,9 @@ impl Inner {
 
     fn new_account(&self, identity: Identity, credentials: Credentials) -> Arc<Account> {
         let Identity { account, caller_arn } = identity;
-        let (refused, is_tagged) = (Arc::clone(&self.refused), self.purpose.namespace.is_some());
-        let rights = format!("{}{}", role(&caller_arn), if is_tagged { " with tags" } else { "" });
+        let rights = rights(&caller_arn, self.purpose.namespace.as_deref());
         let who = Who { id: account, caller_arn, rights: rights.into() };
-        Arc::new(Account::new(who, credentials, refused, &self.sending))
+        Arc::new(Account::new(who, credentials, Arc::clone(&self.refused), &self.sending))
     }
 
     fn put(self: &Arc<Self>, opened: Opened) {

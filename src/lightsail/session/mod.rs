@@ -400,6 +400,13 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
     }
 }
 
+/// Whose rights a session has: those of its caller. A policy may allow more or less to a session
+/// with the tags of a namespace.
+pub(super) fn rights(caller_arn: &str, tagged_for: Option<&str>) -> String {
+    let role = role(caller_arn);
+    tagged_for.map_or_else(|| role.to_owned(), |namespace| format!("{role} for {namespace}"))
+}
+
 /// Whose rights a caller has: its ARN without the name of its session, of which some providers make
 /// a new one for each.
 pub(crate) fn role(caller_arn: &str) -> &str {

@@ -155,6 +155,14 @@ fn rights_are_those_of_a_role_or_of_a_user() {
 }
 
 #[test]
+fn rights_of_sessions_with_tags_differ_by_namespace() {
+    let caller = "arn:aws:sts::1:assumed-role/fleet/session";
+    let all = [None, Some("team-a"), Some("team-b")].map(|namespace| rights(caller, namespace));
+    assert_eq!(all.map(|rights| rights.replace(role(caller), "role")),
+        ["role", "role for team-a", "role for team-b"]);
+}
+
+#[test]
 fn credentials_that_are_in_force_already_are_known() {
     let first = opened("first", 0, Some(3_600));
     let before = || Some((first.account, first.identity.clone()));
