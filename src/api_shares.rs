@@ -26,7 +26,15 @@ const OF_NAMESPACE: usize = 4;
 pub(crate) struct ApiShares {
     /// How many places each has.
     places: usize,
-    by_namespace: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
+    by_namespace: Arc<Mutex<HashMap<String, Line>>>,
+}
+
+/// The requests of a namespace.
+#[derive(Debug)]
+struct Line {
+    places: Arc<Semaphore>,
+    /// How many of them have a place, or wait for one.
+    requests: usize,
 }
 
 impl Default for ApiShares {
@@ -45,10 +53,12 @@ impl ApiShares {
     /// A place in the line of a namespace.
     pub(crate) fn enter(&self, namespace: &str) -> Share {
         let mut all = self.by_namespace.lock();
-        let places = all
+        let line = all
             .entry(namespace.to_owned())
-            .or_insert_with(|| Arc::new(Semaphore::new(self.places)));
-        Share { all: self.clone(), namespace: namespace.to_owned(), places: Arc::clone(places) }
+            .or_insert_with(|| Line { places: Arc::new(Semaphore::new(self.places)), requests: 0 });
+        line.requests += 1;
+        let places = Arc::clone(&line.places);
+        Share { all: self.clone(), namespace: namespace.to_owned(), places }
     }
 }
 
@@ -68,8 +78,7 @@ impl Share {
 
     /// How many requests the namespace has, with this one.
     pub(crate) fn count(&self) -> usize {
-        // The map has one too.
-        Arc::strong_count(&self.places) - 1
+        self.all.by_namespace.lock().get(&self.namespace).map_or(0, |line| line.requests)
     }
 
     async fn into_place(self) -> Result<OwnedPlace, AcquireError> {
@@ -81,8 +90,9 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         let mut all = self.all.by_namespace.lock();
-        // The map's and this one.
-        if Arc::strong_count(&self.places) == 2 {
+        let Some(line) = all.get_mut(&self.namespace) else { return };
+        line.requests -= 1;
+        if line.requests == 0 {
             all.remove(&self.namespace);
         }
     }
@@ -256,6 +266,18 @@ mod tests {
         assert_eq!(arrived.load(Ordering::SeqCst), OF_NAMESPACE + 3, "the last has its place");
         drop((crowd, other, of_cluster));
         assert!(shares.by_namespace.lock().is_empty(), "nothing is kept");
+    }
+
+    #[test]
+    fn a_namespace_whose_last_requests_end_together_is_forgotten() {
+        let shares = ApiShares::default();
+        let [one, other] = [(); 2].map(|()| shares.enter("team"));
+        assert_eq!(one.count(), 2);
+        // The other one has said that it ends, on another thread, and still has its places.
+        let places = Arc::clone(&other.places);
+        drop((one, other));
+        assert!(shares.by_namespace.lock().is_empty());
+        drop(places);
     }
 
     fn poll(request: &mut Sent) -> Poll<Response<Read<Body>>> {

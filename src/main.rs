@@ -135,8 +135,11 @@ async fn run(
     let (readiness, metrics) = (Readiness::default(), Metrics::default());
     readiness.missing(CLUSTER, "not read yet");
     let heartbeat = Heartbeat::default();
-    tokio::spawn(heartbeat.clone().run());
-    let shown = Shown { heartbeat, readiness: readiness.clone(), metrics: metrics.clone() };
+    let shown = Shown {
+        heartbeat: heartbeat.clone(),
+        readiness: readiness.clone(),
+        metrics: metrics.clone(),
+    };
     server::start(config.bind_address, shown)?;
     let work = async {
         let for_kube = (environment.clone(), proxies.clone());
@@ -168,7 +171,8 @@ async fn run(
         tokio::try_join!(reconciling, leading).map(drop)
     };
     tokio::select! {
-        outcome = work => outcome?,
+        // All reconciliations are in this task.
+        outcome = heartbeat.during(work) => outcome?,
         () = after(&stop, HANDOVER) => tracing::warn!("shutdown took too long"),
     }
     tracing::info!("the operator has stopped");

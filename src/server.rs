@@ -44,10 +44,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// A process that does nothing for so long is stuck, and only a restart helps.
 const STUCK: Duration = Duration::from_mins(1);
+/// How often a process shows that it is not.
+const BEAT: Duration = Duration::from_secs(1);
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// When the operator's own runtime last showed that it still works. Clones are the same.
+/// When the operator's work last showed that it goes on. Clones are the same.
 #[derive(Clone, Debug)]
 pub struct Heartbeat(Arc<Mutex<Moment>>);
 
@@ -58,11 +60,17 @@ impl Default for Heartbeat {
 }
 
 impl Heartbeat {
-    /// Beats forever, on the runtime that is to be watched.
-    pub async fn run(self) -> Infallible {
-        loop {
-            *self.0.lock() = Moment::now();
-            tokio::time::sleep(Duration::from_secs(1)).await;
+    /// Does the work, and beats meanwhile. Both are one task: if the work hangs, nothing beats.
+    pub async fn during<T>(self, work: impl Future<Output = T>) -> T {
+        let beats = async {
+            loop {
+                *self.0.lock() = Moment::now();
+                tokio::time::sleep(BEAT).await;
+            }
+        };
+        tokio::select! {
+            outcome = work => outcome,
+            never = beats => never,
         }
     }
 
@@ -207,6 +215,22 @@ mod tests {
         let started = *heartbeat.0.lock();
         assert!(heartbeat.is_alive(started + Duration::from_secs(59)));
         assert!(!heartbeat.is_alive(started + STUCK));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn work_that_hangs_is_stuck_although_other_tasks_go_on() {
+        let heartbeat = Heartbeat::default();
+        let last = || *heartbeat.0.lock();
+        let started = last();
+        let work = async {
+            while last() == started {
+                tokio::task::yield_now().await;
+            }
+            let before = last();
+            std::thread::sleep(BEAT * 2);
+            assert_eq!(last(), before);
+        };
+        heartbeat.clone().during(work).await;
     }
 
     #[test]

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-mod endpoints;
+pub(crate) mod endpoints;
 mod environment;
 mod export;
 pub(crate) mod label_selector;
@@ -105,7 +105,9 @@ pub struct Config {
     pub leader_election: bool,
 
     /// The name of the Lease. Default: lightsail-operator, followed by a hash of the watched
-    /// namespaces and labels if there are any, so that several operators have different Leases.
+    /// namespaces and labels if there are any, so that several operators have different Leases. Set
+    /// a name if you may change these: otherwise, old and new pods have different Leases, and both
+    /// act while they are being replaced.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_LEASE_NAME", value_parser = namespace,
         value_name = "NAME")]
     pub lease_name: Option<String>,

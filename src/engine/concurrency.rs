@@ -35,7 +35,7 @@ pub struct ConcurrencyLimits {
     pub lane: usize,
     /// Of one namespace, in all lanes, because some of them may not answer.
     pub namespace: usize,
-    /// In all.
+    /// In all. The last ones are for namespaces that have few.
     pub all: usize,
 }
 

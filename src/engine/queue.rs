@@ -5,6 +5,8 @@
 //! - Each account and region has a [`Lane`] with a fixed number of places, so one that does not
 //!   answer delays no other.
 //! - A namespace has a fixed number of places in a lane and in all lanes, so it fills neither.
+//! - A namespace never has more places than are free. So a few that fill their places leave some,
+//!   and the last one is for a namespace that has none.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -185,8 +187,9 @@ impl Queue {
         }
         let (limits, waiting, last) = (self.limits, &mut self.waiting, self.last.clone());
         let running_by_namespace = &self.running_by_namespace;
+        let most = limits.namespace.min(limits.all - self.running.len());
         let has_place = |namespace: &str| {
-            running_by_namespace.get(namespace).is_none_or(|running| *running < limits.namespace)
+            running_by_namespace.get(namespace).is_none_or(|running| *running < most)
         };
         // There may be thousands of lanes.
         if !self.waiting_by_namespace.keys().any(|namespace| has_place(namespace)) {

@@ -94,8 +94,8 @@ impl Election {
     }
 
     /// Whether the Lease may be taken: nobody holds it, or its holder has not renewed it for its
-    /// own duration. If somebody deleted it, its holder acts until it notices. A duration that is
-    /// far too long does not count then.
+    /// own duration. If somebody deleted or emptied it, its holder acts until it notices. Then, a
+    /// duration that is far too long does not count.
     fn is_free(&mut self, spec: Option<&LeaseSpec>, now: Moment) -> bool {
         let is_over = |(seen, since): &(LeaseSpec, Moment)| {
             let lasts = seen.lease_duration_seconds.and_then(|time| u64::try_from(time).ok());
@@ -104,7 +104,7 @@ impl Election {
         };
         let longest = FORGOTTEN.max(self.candidate.times.lease_duration);
         let is_forgotten = |(_, since): &(LeaseSpec, Moment)| now.since(*since) >= longest;
-        let Some(spec) = spec else {
+        let Some(spec) = spec.filter(|spec| !is_empty(spec)) else {
             return self.other.as_ref().is_none_or(|it| is_over(it) || is_forgotten(it));
         };
         if holder(Some(spec)).is_none_or(|holder| *holder == self.candidate.identity) {
@@ -119,6 +119,12 @@ impl Election {
             }
         }
     }
+}
+
+/// Whether nobody has held the Lease, as far as it says. A candidate that gives it back leaves how
+/// often it changed hands; whoever applies it anew, as with `kubectl replace`, does not.
+fn is_empty(spec: &LeaseSpec) -> bool {
+    holder(Some(spec)).is_none() && spec.lease_transitions.is_none()
 }
 
 /// Who holds the Lease. client-go writes an empty name when it gives a Lease back.
@@ -206,8 +212,12 @@ mod tests {
         assert!(!is_free(Some(&renewed), 3_000), "it was renewed");
         assert!(!is_free(Some(&renewed), 5_999));
         assert!(!is_free(None, 5_999), "somebody deleted it, which its holder may not know yet");
+        let empty = LeaseSpec::default();
+        assert!(!is_free(Some(&empty), 5_999), "somebody replaced it by an empty one");
+        assert!(!is_free(Some(&renewed), 5_999), "its holder wrote it meanwhile");
         assert!(is_free(Some(&renewed), 6_000), "as long as the other says, not as this one would");
         assert!(is_free(None, 6_000));
+        assert!(is_free(Some(&empty), 6_000));
         assert!(is_free(Some(&spec("", Some(&renewed), 7)), 7_000), "it was given back");
         assert!(is_free(None, 7_000), "and deleted then");
         let forever = LeaseSpec { lease_duration_seconds: Some(i32::MAX), ..spec("x", None, 8) };

@@ -105,8 +105,8 @@ pub struct Account {
     pub id: AccountId,
     /// Who the credentials are, for the log.
     pub caller_arn: String,
-    /// Whose rights they have, whatever the session is for. What is read with some rights is not
-    /// shown to holders of other rights.
+    /// Whose rights they have, and for which namespace, if the session has tags. What is read with
+    /// some rights is not shown to holders of other rights.
     pub(super) rights: Arc<str>,
     pub(super) credentials: CurrentCredentials,
     sending: Sending,

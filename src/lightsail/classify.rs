@@ -377,6 +377,20 @@ mod tests {
     }
 
     #[test]
+    fn no_answer_is_taken_for_what_the_operator_itself_has_found() {
+        let status = aws_smithy_runtime_api::http::StatusCode::try_from(400).unwrap();
+        for own in [
+            Error::endless_list(1),
+            Error::wrong_account(&"123456789012".into()),
+            Error::refused_credentials(),
+        ] {
+            let body = format!(r#"{{"__type": "InvalidInputException", "code": "{}"}}"#, own.code);
+            let error = error_answer((None, None), &HttpResponse::new(status, body.into()));
+            assert_eq!(error.code, "InvalidInputException", "{own}");
+        }
+    }
+
+    #[test]
     fn every_text_in_a_body_counts_whatever_else_is_in_it() {
         let body =
             r#"{"__type": "NotFoundException", "code": 404, "message": "m", "Message": "M"}"#;

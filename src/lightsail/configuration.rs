@@ -9,9 +9,8 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::service_config::ServiceConfigKey;
 
 use super::credentials::ProfileFiles;
-use super::endpoint;
 use super::http::{HttpOptions, http_client};
-use crate::config::{Config, Environment};
+use crate::config::{Config, Environment, endpoints};
 use crate::metrics::Metrics;
 use crate::proxies::Proxies;
 
@@ -65,7 +64,7 @@ async fn of_files(http: SharedHttpClient, files: &ProfileFiles) -> anyhow::Resul
         .load()
         .await;
     for service in SERVICES {
-        if let Some(why) = endpoint_of(&config, service).as_deref().and_then(endpoint::fault) {
+        if let Some(why) = endpoint_of(&config, service).as_deref().and_then(endpoints::fault) {
             anyhow::bail!("endpoint_url of the profile, for {service}, {why}");
         }
     }

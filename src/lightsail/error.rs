@@ -122,11 +122,15 @@ pub(super) const LONGEST_CODE: usize = 64;
 
 const ENDLESS_LIST: &str = "EndlessList";
 pub(super) const WRONG_ACCOUNT: &str = "WrongAccount";
+pub(super) const REFUSED_CREDENTIALS: &str = "RefusedCredentials";
+/// Codes from which something follows, and which only the operator itself gives.
+const OWN: [&str; 3] = [ENDLESS_LIST, WRONG_ACCOUNT, REFUSED_CREDENTIALS];
 
 /// Whether a text of an answer can be a code.
 pub(super) fn is_code(text: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    (1..=LONGEST_CODE).contains(&text.len()) && text.bytes().all(is_allowed) && !has_key(text)
+    let fits = (1..=LONGEST_CODE).contains(&text.len()) && text.bytes().all(is_allowed);
+    fits && !OWN.contains(&text) && !has_key(text)
 }
 
 impl Error {
@@ -360,7 +364,7 @@ mod tests {
         };
         assert_eq!(failed("InternalError", "it\n failed"), "InternalError: it failed");
         assert_eq!(failed("", ""), "OperationFailed: Lightsail does not say why");
-        for code in ["<html>", "two words", &"C".repeat(LONGEST_CODE + 1)] {
+        for code in ["<html>", "two words", &"C".repeat(LONGEST_CODE + 1), WRONG_ACCOUNT] {
             assert_eq!(failed(code, "it failed"), "OperationFailed: it failed");
         }
         let part = "MIIEpAIBAAKCAQEA7vJxQz2kLwMIIEpAIBAAKCAQEA7vJxQz2kLw";

@@ -26,7 +26,7 @@ use super::limiter::Limiter;
 use super::purpose::Purpose;
 use super::session::{
     Cause, Identified, Identity, Loaded, NextCredentials, Noted, Now, Put, Refusal, Session, Step,
-    Term, identified, role,
+    Term, identified, rights,
 };
 use super::sts::{self, Role};
 use super::types::Result;
@@ -231,8 +231,7 @@ impl Opener {
             Step::Open => {}
         }
         let outcome = self.0.open(region, namespace).await;
-        self.0.note(region, outcome.as_ref().err());
-        Ok(outcome?.account)
+        self.0.note(region, outcome.map(|opened| opened.account))
     }
 
     /// As [`Self::lookup_in`]: a session that is opened through another one calls itself.
@@ -400,10 +399,9 @@ impl Inner {
 
     fn new_account(&self, identity: Identity, credentials: Credentials) -> Arc<Account> {
         let Identity { account, caller_arn } = identity;
-        let (refused, is_tagged) = (Arc::clone(&self.refused), self.purpose.namespace.is_some());
-        let rights = format!("{}{}", role(&caller_arn), if is_tagged { " with tags" } else { "" });
+        let rights = rights(&caller_arn, self.purpose.namespace.as_deref());
         let who = Who { id: account, caller_arn, rights: rights.into() };
-        Arc::new(Account::new(who, credentials, refused, &self.sending))
+        Arc::new(Account::new(who, credentials, Arc::clone(&self.refused), &self.sending))
     }
 
     fn put(self: &Arc<Self>, opened: Opened) {
@@ -416,10 +414,14 @@ impl Inner {
         }
     }
 
-    /// Records how a lookup went, for the next caller.
-    fn note(&self, region: &Region, error: Option<&Error>) {
+    /// Records how a lookup went, for the next caller. Returns what its own caller gets.
+    fn note(&self, region: &Region, outcome: Result<Arc<Account>>) -> Result<Arc<Account>> {
         let mut state = self.state.lock();
-        self.tell(state.session.note(region, error, now()));
+        let (noted, outcome) = state.session.looked_up(region, outcome, now());
+        if let Some(noted) = noted {
+            self.tell(noted);
+        }
+        outcome
     }
 
     /// What to do about these credentials, which others use too, and which AWS refused.

@@ -12,11 +12,10 @@ use aws_sdk_lightsail::operation::RequestId;
 use aws_sdk_lightsail::types;
 use zeroize::Zeroizing;
 
-use super::classify::request_id;
+use super::classify::{request_id, unreadable};
 use super::current_credentials::CurrentCredentials;
 use super::denied_reads::Denied;
 use super::error::{Error, ErrorKind};
-use super::http::{TOO_MANY, UNREADABLE};
 use super::limiter::{Limiter, Token};
 use super::regions::Regions;
 use super::retry::{self, Policy};
@@ -48,8 +47,9 @@ where
     let body = error.raw_response().and_then(|answer| answer.body().bytes()).unwrap_or_default();
     let body = Zeroizing::new(String::from_utf8_lossy(body).into_owned());
     let has_key = operation == DOWNLOAD && (is_private(&body) || has_key(&body));
-    let is_page = [UNREADABLE, TOO_MANY].contains(&told.code.as_str());
-    if has_key && !is_page { told.without_key() } else { told }
+    // Of an answer that is none of Lightsail's, nothing is repeated.
+    let is_own = error.raw_response().is_some_and(|answer| told == unreadable(answer));
+    if has_key && !is_own { told.without_key() } else { told }
 }
 
 /// Sends the calls of one account and region.
@@ -306,29 +306,46 @@ impl Drop for Unanswered<'_> {
 #[cfg(test)]
 mod tests {
     use aws_sdk_lightsail::operation::download_default_key_pair::DownloadDefaultKeyPairError;
+    use serde_json::json;
 
     use super::*;
 
     #[test]
     fn an_answer_that_quotes_the_downloaded_key_says_nothing() {
         let key = "MIIEpAIBAAKCAQEA7vJ/x+Qz2kLw".repeat(3);
-        let code = "InvalidInputException";
         for (name, operation, said, expected) in [
-            ("PEM", DOWNLOAD, "sent -----BEGIN RSA PRIVATE KEY-----\\nMIIE", None),
+            ("PEM", DOWNLOAD, "sent -----BEGIN RSA PRIVATE KEY-----\nMIIE", None),
             ("its base64", DOWNLOAD, &format!("sent {key}"), None),
             ("its file", DOWNLOAD, "sent PuTTY, and PRIVATE KEY----- of it", None),
             ("words", DOWNLOAD, "no default key pair", Some("no default key pair")),
             ("another call", "GetKeyPair", &format!("sent {key}"), Some("sent …")),
         ] {
-            let body = format!(r#"{{"__type":"{code}","message":"{said}"}}"#);
-            let status = aws_smithy_runtime_api::http::StatusCode::try_from(400).unwrap();
-            let answer = HttpResponse::new(status, body.into());
-            let error: SdkError<DownloadDefaultKeyPairError, HttpResponse> =
-                SdkError::response_error("unread", answer);
-            let told = told(&error, operation);
+            let code = "InvalidInputException";
+            let told = told_of(&json!({ "__type": code, "message": said }).to_string(), operation);
             let left_out = Error::of_kind(ErrorKind::Invalid).without_key().message;
             assert_eq!(told.message, expected.unwrap_or(&left_out), "{name}");
             assert_eq!((told.kind, told.code.as_str()), (ErrorKind::Invalid, code), "{name}");
         }
+    }
+
+    #[test]
+    fn an_answer_that_quotes_the_downloaded_key_says_nothing_whatever_it_is_called() {
+        let said = "sent PuTTY, and PRIVATE KEY----- of it";
+        for code in ["UnreadableAnswer", "TooManyRequests"] {
+            for name in ["__type", "code"] {
+                let told = told_of(&json!({ name: code, "message": said }).to_string(), DOWNLOAD);
+                assert!(!told.message.contains("PuTTY"), "{name} {code}: {told}");
+            }
+        }
+        let told = told_of(&format!("<html>{said}</html>"), DOWNLOAD);
+        assert!(told.message.contains("400"), "of a page, nothing is repeated: {told}");
+    }
+
+    fn told_of(body: &str, operation: &str) -> Error {
+        let status = aws_smithy_runtime_api::http::StatusCode::try_from(400).unwrap();
+        let answer = HttpResponse::new(status, body.into());
+        let error: SdkError<DownloadDefaultKeyPairError, HttpResponse> =
+            SdkError::response_error("unread", answer);
+        told(&error, operation)
     }
 }

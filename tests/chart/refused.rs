@@ -1,5 +1,7 @@
 //! What cannot be meant is refused before anything is installed, with a word on where it stands.
 
+use std::collections::HashMap;
+
 use clap::{Arg, CommandFactory};
 use lightsail_operator::config::Config;
 use serde_json::{Value, json};
@@ -99,8 +101,6 @@ fn what_cannot_be_meant_is_refused() {
         (json!({ "commonLabels": { "helm.sh/chart": "x" } }), "the chart sets itself"),
         (json!({ "log": { "filter": "verbose" } }), "write, for example, info"),
         (json!({ "watch": { "labelSelector": "team in x" } }), "write, for example, team=a"),
-        // The operator takes only spaces around the words.
-        (json!({ "watch": { "labelSelector": "team\tin (x)" } }), "write, for example, team=a"),
         (json!({ "extraArgs": ["--settle-time=1m", "--settle-time=2m"] }), "--settle-time twice"),
         (json!({ "extraArgs": ["--settle-time=60"] }), "a time with its unit"),
         (json!({ "extraArgs": ["--concurrency=3"] }), "set concurrency instead"),
@@ -196,6 +196,19 @@ fn what_cannot_be_meant_is_refused() {
             "needs serviceMonitor.interval",
         ),
     ]);
+}
+
+/// The operator has the same rows.
+#[test]
+fn label_selectors_are_those_that_the_operator_takes() {
+    const ROWS: &str = include_str!("../support/label_selectors.yaml");
+    let rows: HashMap<String, Vec<String>> = serde_yaml_ng::from_str(ROWS).unwrap();
+    let values = |text: &str| json!({ "watch": { "labelSelector": text } });
+    for text in &rows["taken"] {
+        render(&values(text));
+    }
+    let refused = &rows["refused"];
+    check(refused.iter().map(|text| (values(text), "write, for example, team=a")).collect());
 }
 
 /// The name of a Service may begin with a digit since Kubernetes 1.36.

@@ -31,6 +31,7 @@ fn a_proxy_or_an_endpoint_that_cannot_be_used_is_never_ignored() {
         ("all_proxy", format!("http://ann:{PASSWORD}@proxy:99999")),
         ("AWS_ENDPOINT_URL", format!("not a URL {PASSWORD}")),
         ("AWS_ENDPOINT_URL_STS", format!("https://sts.example/?t={PASSWORD}")),
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", format!("http://{PASSWORD}.example:99999")),
     ] {
         for in_pod in [true, false] {
             let said = refusal(name, &value, in_pod);

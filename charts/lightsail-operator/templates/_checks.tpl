@@ -221,7 +221,7 @@ networkPolicy networkPolicy.enabled
 {{- $part := `[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?` }}
 {{- $key := printf `(%s(\.%s)*/)?%s` $part $part $name }}
 {{- $set := printf `\(\s*(%s)?\s*(,\s*(%s)?\s*)*\)` $name $name }}
-{{- $requirement := printf `\s*(!\s*%s|%s(\s*(=|==|!=)\s*(%s)?|[ ]+(in|notin)\s*%s)?)\s*`
+{{- $requirement := printf `\s*(!\s*%s|%s(\s*(=|==|!=)\s*(%s)?|\s+(in|notin)\s*%s)?)\s*`
   $key $key $name $set }}
 {{- with .Values.watch.labelSelector }}
 {{- if not (regexMatch (printf "^%s(,%s)*$" $requirement $requirement) .) }}

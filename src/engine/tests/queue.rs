@@ -287,7 +287,7 @@ fn a_retry_does_not_wait_for_resyncs_that_have_no_place() {
 
 #[test]
 fn a_namespace_fills_neither_a_lane_nor_all_places() {
-    let limits = ConcurrencyLimits { namespace_in_lane: 2, lane: 4, namespace: 3, all: 5 };
+    let limits = ConcurrencyLimits { namespace_in_lane: 2, lane: 4, namespace: 3, all: 6 };
     let (mut queue, now) = (Queue::new(limits), Instant::now());
     let push = |queue: &mut Queue, namespace: &str, region: &str| {
         for number in 0..9 {
@@ -308,17 +308,52 @@ fn a_namespace_fills_neither_a_lane_nor_all_places() {
     push(&mut queue, "quiet", "a");
     assert_eq!(pop(&mut queue), ["quiet/a0", "quiet/a1"], "four in a region");
     push(&mut queue, "other", "c");
-    assert_eq!(pop(&mut queue), [""; 0], "five in all");
+    assert_eq!(pop(&mut queue), ["other/c0"], "the last one");
+    push(&mut queue, "late", "d");
+    assert_eq!(pop(&mut queue), [""; 0], "six in all");
     queue.finished(&ObjectRef::new("greedy", "b0"), ends(Next::Change), now);
-    assert_eq!(pop(&mut queue), ["greedy/b1"], "the region after the last one");
-    queue.finished(&ObjectRef::new("quiet", "a0"), ends(Next::Change), now);
-    assert_eq!(pop(&mut queue), ["other/c0"]);
+    assert_eq!(pop(&mut queue), ["late/d0"], "who has none");
     let mut running: Vec<ObjectRef> = queue.running.keys().cloned().collect();
     while let Some(at) = running.pop() {
         queue.finished(&at, ends(Next::Change), now);
         running.extend(queue.pop(now).map(|turn| turn.at));
     }
     assert!(queue.running_by_namespace.is_empty() && queue.lanes.is_empty(), "nothing is kept");
+}
+
+/// Their regions do not answer, so none of their reconciliations ends soon.
+#[test]
+fn i14_namespaces_with_many_regions_leave_places_to_others() {
+    let (mut queue, now) = (Queue::new(ConcurrencyLimits::new(10)), Instant::now());
+    let push = |queue: &mut Queue, namespace: &str| {
+        for region in 0..32 {
+            let at = ObjectRef::new(namespace, &region.to_string());
+            queue.push(at, format!("{region}/{namespace}"), Class::Change, now);
+        }
+    };
+    let pop = |queue: &mut Queue| {
+        let all = std::iter::from_fn(|| queue.pop(now));
+        let mut counts = BTreeMap::<String, usize>::new();
+        all.for_each(|turn| *counts.entry(turn.at.namespace.to_string()).or_default() += 1);
+        let words = counts.iter().map(|(namespace, count)| format!("{namespace} {count}"));
+        words.collect::<Vec<_>>().join(" ")
+    };
+    for namespace in ["a", "b", "c", "d", "e"] {
+        push(&mut queue, namespace);
+    }
+    assert_eq!(pop(&mut queue), "a 17 b 17 c 17 d 17 e 16");
+    for (namespace, expected) in [("f", "f 8"), ("g", "g 4"), ("h", "h 2"), ("i", "i 1")] {
+        push(&mut queue, namespace);
+        assert_eq!(pop(&mut queue), expected, "of those that were left");
+    }
+    queue.push(ObjectRef::new("quiet", "z"), "z", Class::Change, now);
+    assert_eq!(pop(&mut queue), "quiet 1", "the last one");
+    queue.push(ObjectRef::new("other", "z"), "z", Class::Change, now);
+    for expected in ["other 1", ""] {
+        let ended = queue.running.keys().find(|at| *at.namespace == *"a").cloned().unwrap();
+        queue.finished(&ended, ends(Next::Change), now);
+        assert_eq!(pop(&mut queue), expected, "who has none, whichever lane has its turn");
+    }
 }
 
 #[test]

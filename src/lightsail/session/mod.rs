@@ -238,10 +238,11 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         }
     }
 
-    /// Keeps credentials whose owner is unknown for now. Those that people keep are read again:
-    /// they may be removed meanwhile.
+    /// Keeps credentials whose owner is unknown for now, unless another lookup has found it
+    /// meanwhile. Those that people keep are read again: they may be removed meanwhile.
     pub(super) fn keep(&mut self, credentials: C, expiry: Option<SystemTime>) {
-        self.unidentified = (!self.is_revocable).then_some((credentials, expiry));
+        let is_of_use = !self.is_revocable && !self.uses(&credentials);
+        self.unidentified = is_of_use.then_some((credentials, expiry));
     }
 
     /// These are in force from now on.
@@ -257,8 +258,23 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         Put { is_first, news: is_news.then_some(LogLine::InForce(identity)) }
     }
 
-    /// How a lookup in this region went.
-    pub(super) fn note(&mut self, region: &Region, error: Option<&Error>, now: Now) -> Noted {
+    /// What follows from a lookup in this region, and what its caller gets. If it failed, one in
+    /// another region may have succeeded meanwhile, and then the failure does not count: nobody
+    /// would try again there and end it.
+    pub(super) fn looked_up(
+        &mut self,
+        region: &Region,
+        outcome: Result<A>,
+        now: Now,
+    ) -> (Option<Noted>, Result<A>) {
+        match self.good(now.time) {
+            Some(account) if outcome.is_err() => (None, Ok(account.clone())),
+            _ => (Some(self.note(region, outcome.as_ref().err(), now)), outcome),
+        }
+    }
+
+    /// How a lookup or a renewal in this region went.
+    fn note(&mut self, region: &Region, error: Option<&Error>, now: Now) -> Noted {
         let Some(error) = error else {
             let news = (!self.failures.is_empty()).then_some(LogLine::BackAgain);
             return Noted { news, ..self.forget_failures() };
@@ -382,6 +398,13 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         let is_over = are_accepted && !self.failures.is_empty() && are_refusals;
         is_over.then(|| Noted { news: Some(LogLine::BackAgain), ..self.forget_failures() })
     }
+}
+
+/// Whose rights a session has: those of its caller. A policy may allow more or less to a session
+/// with the tags of a namespace.
+pub(super) fn rights(caller_arn: &str, tagged_for: Option<&str>) -> String {
+    let role = role(caller_arn);
+    tagged_for.map_or_else(|| role.to_owned(), |namespace| format!("{role} for {namespace}"))
 }
 
 /// Whose rights a caller has: its ARN without the name of its session, of which some providers make

@@ -155,6 +155,14 @@ fn rights_are_those_of_a_role_or_of_a_user() {
 }
 
 #[test]
+fn rights_of_sessions_with_tags_differ_by_namespace() {
+    let caller = "arn:aws:sts::1:assumed-role/fleet/session";
+    let all = [None, Some("team-a"), Some("team-b")].map(|namespace| rights(caller, namespace));
+    assert_eq!(all.map(|rights| rights.replace(role(caller), "role")),
+        ["role", "role for team-a", "role for team-b"]);
+}
+
+#[test]
 fn credentials_that_are_in_force_already_are_known() {
     let first = opened("first", 0, Some(3_600));
     let before = || Some((first.account, first.identity.clone()));
@@ -231,6 +239,26 @@ fn a_failure_is_another_one_while_the_credentials_are_good() {
             clocks.at(second));
         assert_eq!(words(&noted), format!("failing; eu-west-1: Code: down; {expected}"), "{name}");
     }
+}
+
+#[test]
+fn a_lookup_that_fails_after_another_one_has_succeeded_does_not_count() {
+    let clocks = clocks();
+    for (name, mut session, second, noted, outcome) in [
+        ("nothing in force", Kept::default(), 0, true, Err(error("down"))),
+        ("opened meanwhile", in_force(None), 0, false, Ok("account")),
+        ("opened, and expired since", in_force(Some(60)), 60, true, Err(error("down"))),
+    ] {
+        let found = session.looked_up(&OREGON.into(), Err(error("down")), clocks.at(second));
+        assert_eq!((found.0.is_some(), found.1), (noted, outcome), "{name}");
+        let noted = session.looked_up(&IRELAND.into(), Ok("account"), clocks.at(second)).0;
+        let expected = if found.0.is_some() { "well; us-west-2: over; log: back" } else { "well" };
+        assert_eq!(noted.as_ref().map(words).as_deref(), Some(expected), "{name}");
+    }
+    let mut session = in_force(None);
+    session.keep("first", None);
+    let next = session.next_credentials(wall(0));
+    assert_eq!(next, NextCredentials::Load { had_some: true }, "whose they are is known");
 }
 
 #[test]
