@@ -12,7 +12,7 @@ use super::memory::{Memory, Unanswered};
 use super::plan::{self, TaggedObject};
 use super::record;
 use super::unrecorded::{ImportCall, Sent};
-use super::world::{Desired, Done, Finalizer, ImportSent, Observed};
+use super::world::{Desired, Done, ImportSent, Observed};
 use crate::access::Grant;
 use crate::api::{FINALIZER, LightsailKeyPair};
 use crate::clock::{Clocks, Moment};
@@ -31,7 +31,6 @@ pub(super) fn observed(
     object: &LightsailKeyPair,
     desired: &Desired,
 ) -> Observed {
-    let is_there = has_finalizer(object, FINALIZER);
     // Whoever wrote the intent knows what was sent under it. Another process, before this one led,
     // may have sent an import until a moment ago. Another operator, which had the object before,
     // does not end when this one begins to lead: it may be about to send one.
@@ -60,7 +59,7 @@ pub(super) fn observed(
         now: clocks.now(),
         asked: is_asked(object),
         recorded,
-        finalizer: if is_there { Finalizer::Old } else { Finalizer::Missing },
+        has_finalizer: has_finalizer(object, FINALIZER),
         account: None,
         pair: None,
         source: None,

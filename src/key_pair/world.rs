@@ -230,8 +230,8 @@ pub struct Observed {
     pub counts_at: Option<Timestamp>,
     /// What the status records of earlier reconciliations.
     pub recorded: Recorded,
-    /// The finalizer.
-    pub finalizer: Finalizer,
+    /// Whether the object has the finalizer.
+    pub has_finalizer: bool,
     /// The account of the credentials.
     pub account: Option<AccountId>,
     /// The pair in Lightsail.
@@ -351,17 +351,6 @@ pub struct DeletedPair {
     pub arn: Digest<Arn>,
     /// Until when a read may still show it.
     pub until: Timestamp,
-}
-
-/// Whether the object has the finalizer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finalizer {
-    /// No.
-    Missing,
-    /// Since this reconciliation: before it, this object cannot have changed anything in Lightsail.
-    New,
-    /// Since an earlier reconciliation.
-    Old,
 }
 
 /// What was read of a pair in Lightsail.

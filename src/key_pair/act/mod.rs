@@ -13,7 +13,7 @@ use super::memory::Memory;
 use super::observe::observed;
 use super::plan::{self, Step};
 use super::unrecorded::Sent;
-use super::world::{Desired, Failure, Finalizer, Goal, Observed};
+use super::world::{Desired, Failure, Goal, Observed};
 use super::{desired, status};
 use crate::access::Limits;
 use crate::api::{FINALIZER, LightsailKeyPair, Reason};
@@ -78,7 +78,7 @@ impl<'a> Run<'a> {
     ) -> Self {
         let mut run = Self::new(ctx, memory, at, vanished, None);
         run.desired.goal = Goal::ObjectVanished;
-        run.observed.finalizer = Finalizer::Old;
+        run.observed.has_finalizer = true;
         run
     }
 
@@ -206,7 +206,7 @@ impl<'a> Run<'a> {
             Step::CountKeyPairs => self.count_key_pairs().await?,
             Step::AddFinalizer => {
                 self.object = objects::add_finalizer(api_server, &self.object, FINALIZER).await?;
-                self.observed.finalizer = Finalizer::New;
+                self.observed.has_finalizer = true;
             }
             Step::WriteIntent(key) => self.write_intent(&key).await?,
             Step::RecordAdoption => {

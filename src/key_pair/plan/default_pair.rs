@@ -16,7 +16,7 @@ use crate::api::key_pair::Backup;
 use crate::engine::Lookup;
 use crate::engine::action::Next;
 use crate::key_pair::message::{Message, NotDeleted, Release, SecretProblem};
-use crate::key_pair::world::{Desired, Finalizer, Observed, SetAside};
+use crate::key_pair::world::{Desired, Observed, SetAside};
 use crate::lightsail::{Downloaded, KeyPair};
 use crate::secret::{Found, Rejection, SecretSpec};
 use crate::ssh::Match;
@@ -45,7 +45,7 @@ pub(super) fn present(
     if let Some(step) = keep_key(desired, observed, pair, secret) {
         return step;
     }
-    if observed.finalizer == Finalizer::Missing {
+    if !observed.has_finalizer {
         return Step::AddFinalizer;
     }
     if let Some(step) = keep_tags(desired, observed, pair) {
@@ -74,7 +74,7 @@ fn missing(desired: &Desired, observed: &Observed, create_if_missing: bool) -> S
     if let Some(step) = deletion_of_former(observed) {
         return step;
     }
-    if observed.finalizer == Finalizer::Missing { Step::AddFinalizer } else { Step::Download }
+    if observed.has_finalizer { Step::Download } else { Step::AddFinalizer }
 }
 
 /// Whether lists may not show the pair for a while after a download: it may have created it, unless
@@ -268,7 +268,7 @@ fn no_windows_instance_needs_it(deletion: &Deletion<'_>) -> Option<Step> {
 }
 
 fn the_object_has_its_finalizer(deletion: &Deletion<'_>) -> Option<Step> {
-    (deletion.observed.finalizer == Finalizer::Missing).then_some(Step::AddFinalizer)
+    (!deletion.observed.has_finalizer).then_some(Step::AddFinalizer)
 }
 
 /// The next step until the Secret holds the private key of the listed pair; `None` when it does.
@@ -294,7 +294,7 @@ fn keep_key(
         // (I5).
         return Some(if observed.pair.as_ref().is_none_or(|read| !read.live) {
             Step::ReadPair { live: true }
-        } else if observed.finalizer == Finalizer::Missing {
+        } else if !observed.has_finalizer {
             Step::AddFinalizer
         } else {
             Step::Download

@@ -12,7 +12,7 @@ use crate::api::Reason;
 use crate::api::key_pair::{KeyAlgorithm, Origin, ReplacePolicy};
 use crate::engine::{Lookup, State};
 use crate::key_pair::message::{Message, SecretProblem};
-use crate::key_pair::world::{Desired, Finalizer, Observed};
+use crate::key_pair::world::{Desired, Observed};
 use crate::lightsail::KeyPair;
 use crate::secret::{Found, SecretSpec};
 
@@ -64,7 +64,7 @@ fn make(
     if let Some(step) = beyond_limit(desired, observed).filter(|_| is_one_more) {
         return step;
     }
-    if observed.finalizer == Finalizer::Missing {
+    if !observed.has_finalizer {
         return Step::AddFinalizer;
     }
     match &observed.done.generated {

@@ -18,7 +18,7 @@ use crate::engine::action::Next;
 use crate::engine::next_poll;
 use crate::key_pair::message::Message;
 use crate::key_pair::record::Recorded;
-use crate::key_pair::world::{DeletedPair, Desired, Finalizer, Observed, PairRead};
+use crate::key_pair::world::{DeletedPair, Desired, Observed, PairRead};
 use crate::lightsail::{Imported, KeyPair};
 use crate::ssh::PublicKey;
 
@@ -68,7 +68,7 @@ pub(super) fn import(
     if let Some(step) = beyond_limit(desired, observed) {
         return step;
     }
-    if observed.finalizer == Finalizer::Missing {
+    if !observed.has_finalizer {
         return Step::AddFinalizer;
     }
     // Each import has its own intent: an older one has another date. A process that slept since

@@ -51,7 +51,7 @@ pub(super) use unchanged::{is_account_still, is_permitted_still};
 pub use without_object::{TaggedObject, is_without_object, tagged_object};
 
 use super::message::{Message, Release};
-use super::world::{Desired, DesiredPair, Finalizer, Goal, Observed, PairRead};
+use super::world::{Desired, DesiredPair, Goal, Observed, PairRead};
 use crate::api::key_pair::DeletionPolicy;
 use crate::engine::Verdict;
 use crate::engine::account_rule::refuse_account;
@@ -103,7 +103,7 @@ fn trusting_the_list(desired: &Desired, observed: &Observed) -> Option<Observed>
 /// A suspended object says what would be done. The finalizer comes before everything and says
 /// nothing.
 fn suspended(desired: &Desired, observed: &Observed) -> Step {
-    let with_finalizer = Observed { finalizer: Finalizer::New, ..observed.clone() };
+    let with_finalizer = Observed { has_finalizer: true, ..observed.clone() };
     let step = decide(desired, &with_finalizer);
     if !step.changes() {
         return step;
@@ -117,13 +117,13 @@ fn suspended(desired: &Desired, observed: &Observed) -> Step {
 }
 
 fn decide(desired: &Desired, observed: &Observed) -> Step {
-    if desired.goal.ends() && observed.finalizer == Finalizer::Missing {
+    if desired.goal.ends() && !observed.has_finalizer {
         return Step::Leave;
     }
     // Whoever replaced the whole object took it off. Without it, the pair would stay when the
     // object is deleted, whatever that shows until then.
-    let (recorded, is_missing) = (&observed.recorded, observed.finalizer == Finalizer::Missing);
-    if is_missing && (recorded.arn.is_some() || recorded.intent.is_some()) {
+    let recorded = &observed.recorded;
+    if !observed.has_finalizer && (recorded.arn.is_some() || recorded.intent.is_some()) {
         return Step::AddFinalizer;
     }
     if let Some(refusal) = permission::refuse(desired, observed) {

@@ -21,7 +21,7 @@ use crate::api::OWNER_TAG;
 use crate::api::account::Adoption;
 use crate::api::key_pair::{AdoptionPolicy, Origin, ReplacePolicy};
 use crate::key_pair::message::{Message, NotDeleted};
-use crate::key_pair::world::{Desired, DesiredPair, Finalizer, Observed, PairRead};
+use crate::key_pair::world::{Desired, DesiredPair, Observed, PairRead};
 use crate::lightsail::KeyPair;
 use crate::ssh::{Match, PublicKey};
 
@@ -137,7 +137,7 @@ fn adopt(desired: &Desired, observed: &Observed, read: &PairRead, pair: &KeyPair
     if let Some(step) = unsettled_import(observed, read) {
         return step;
     }
-    if observed.finalizer == Finalizer::Missing {
+    if !observed.has_finalizer {
         return Step::AddFinalizer;
     }
     if observed.recorded.origin != Some(Origin::Adopted) || observed.recorded.arn.is_some() {
@@ -181,7 +181,7 @@ fn keep(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Step {
     if let Some(step) = about_to_go(desired, observed, pair) {
         return step;
     }
-    if observed.finalizer == Finalizer::Missing {
+    if !observed.has_finalizer {
         return Step::AddFinalizer;
     }
     if let Some(step) = keep_tags(desired, observed, pair) {
@@ -312,7 +312,7 @@ pub(super) fn is_as_recorded(observed: &Observed, pair: &KeyPair) -> bool {
 
 /// What is expected is sent along in the form that Lightsail prints (I2).
 pub(super) fn delete(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Step {
-    if observed.finalizer == Finalizer::Missing {
+    if !observed.has_finalizer {
         return Step::AddFinalizer;
     }
     let is_expected = desired.expected_fingerprint.is_some();

@@ -68,13 +68,13 @@ fn whether_it_may_use_the_account_comes_before_all_else() {
         ("an account that is being deleted takes nobody new", |_, o| is_deleting(o),
          "Stalled AccountNotReady"),
         ("a finalizer, which users can set, makes no difference",
-         |_, o| { is_deleting(o); o.finalizer = Finalizer::Old; }, "Stalled AccountNotReady"),
+         |_, o| { is_deleting(o); o.has_finalizer = true; }, "Stalled AccountNotReady"),
         ("nor does it that the account was looked up",
          |_, o| { is_deleting(o); o.recorded.account = Some("123456789012".into()); },
          "Stalled AccountNotReady"),
         ("it serves those that have a pair in it", |_, o| {
             is_deleting(o);
-            (o.finalizer, o.recorded) = (Finalizer::Old, recorded(&pair(FIRST), Origin::Imported));
+            (o.has_finalizer, o.recorded) = (true, recorded(&pair(FIRST), Origin::Imported));
         }, "Read pair"),
         ("and those that had one", |d, o| {
             is_deleting(o);
@@ -90,7 +90,7 @@ fn whether_it_may_use_the_account_comes_before_all_else() {
         }, "Stalled AccountNotReady"),
         ("and the deletion of all", |d, o| {
             is_deleting(o);
-            o.finalizer = Finalizer::Old;
+            o.has_finalizer = true;
             d.goal = Goal::ObjectDeleted;
         }, "Read pair live"),
         ("a recorded account stays", |_, o| o.recorded.account = Some("999999999999".into()),
@@ -209,7 +209,7 @@ fn what_is_not_allowed_any_more_makes_no_call_at_deletion() {
             o.namespace_terminating = Some(true);
             d.deleted_at = Some(time("2026-11-24T11:59:30Z"));
         }, "Stalled AccountNotAllowed"),
-        ("it never acted", |_, o| o.finalizer = Finalizer::Missing, "Leave"),
+        ("it never acted", |_, o| o.has_finalizer = false, "Leave"),
         ("the account is back", |d, o| uses(d, o, &json!({})), "Delete"),
     ]);
     let (desired, observed) = deleted();

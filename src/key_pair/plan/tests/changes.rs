@@ -201,12 +201,12 @@ fn a_public_key_that_stands_elsewhere() {
         ("a recorded pair is deleted without it",
          |d, o| { unchanged(o); d.goal = Goal::ObjectDeleted; }, "Delete"),
         ("one that is not recorded is known by it", |d, o| {
-            o.finalizer = Finalizer::Old;
+            o.has_finalizer = true;
             o.pair = live(Some(pair(FIRST)));
             d.goal = Goal::ObjectDeleted;
         }, "ReadSource"),
         ("and left alone if it is not there any more", |d, o| {
-            o.finalizer = Finalizer::Old;
+            o.has_finalizer = true;
             o.pair = live(Some(pair(FIRST)));
             o.source = Some(PublicKeySource::Missing { since: o.now, has_object: false });
             d.goal = Goal::ObjectDeleted;
@@ -265,7 +265,7 @@ fn a_finalizer_that_was_taken_off_comes_back_whatever_the_object_shows() {
     fn base() -> (Desired, Observed) {
         let mut observed = observed();
         unchanged(&mut observed);
-        observed.finalizer = Finalizer::Missing;
+        observed.has_finalizer = false;
         (desired(), observed)
     }
     check(base, &[

@@ -23,7 +23,7 @@ fn default_world() -> (Desired, Observed, PrivateKey) {
     let kind = default_kind(false, Backup::Required, false);
     let desired = Desired { pair: kind, name: KeyPairName::DEFAULT.into(), ..desired() };
     let mut observed = observed();
-    observed.finalizer = Finalizer::Old;
+    observed.has_finalizer = true;
     observed.pair = live(Some(pair));
     observed.secret = Lookup::Absent;
     (desired, observed, key)
@@ -88,7 +88,7 @@ fn a_default_pair_that_should_be_there() {
         ("the Secret is read before anything is downloaded",
          |_, o, _| o.secret = Lookup::Unread, "ReadSecret"),
         ("a missing Secret asks for a download", |_, _, _| {}, "Download"),
-        ("the finalizer comes first", |_, o, _| o.finalizer = Finalizer::Missing, "AddFinalizer"),
+        ("the finalizer comes first", |_, o, _| o.has_finalizer = false, "AddFinalizer"),
         ("I5: and a live read before that",
          |_, o, _| o.pair = cached(o.pair.clone().and_then(|read| read.pair)), "Read pair live"),
         ("what was downloaded is written",

@@ -30,7 +30,7 @@ fn i1_a_pair_that_is_not_as_recorded_never_becomes_it() {
     let seen = Observed {
         recorded: record::recorded(&known),
         pair: live(Some(relisted.clone())),
-        finalizer: Finalizer::Old,
+        has_finalizer: true,
         ..observed()
     };
     let step = plan(&desired(), &seen);
@@ -46,7 +46,7 @@ fn i1_a_pair_that_is_not_as_recorded_never_becomes_it() {
         let observed = Observed {
             recorded: record::recorded(&object),
             pair: live(Some(found.clone())),
-            finalizer: Finalizer::Old,
+            has_finalizer: true,
             ..observed()
         };
         let step = plan(&desired, &observed);
@@ -80,7 +80,7 @@ fn deleting_an_object_with_an_imported_pair() {
     }
     check(base, &[
         ("an object without a finalizer never did anything",
-         |_, o| o.finalizer = Finalizer::Missing, "Leave"),
+         |_, o| o.has_finalizer = false, "Leave"),
         ("not again immediately, if the answer named no operation and the pair is there",
          |_, o| o.done.delete = Some(Operation::default()), "Reconciling InProgress"),
         ("nor if none was found and the pair is there", |_, o| o.done.found_none = true,
@@ -290,7 +290,7 @@ fn rejected(operation: &'static str) -> Option<Failure> {
 fn i8_a_name_that_lightsail_rejects_keeps_no_object_that_never_had_a_pair() {
     fn base() -> (Desired, Observed) {
         let failure = rejected("GetKeyPair");
-        let observed = Observed { finalizer: Finalizer::Old, failure, ..observed() };
+        let observed = Observed { has_finalizer: true, failure, ..observed() };
         (Desired { goal: Goal::ObjectDeleted, ..desired() }, observed)
     }
     check(base, &[
@@ -337,7 +337,7 @@ fn an_imported_pair_that_shall_not_be_there() {
         }, "AddFinalizer"),
         ("and then it goes", |d, o| {
             d.expected_fingerprint = Some(key(FIRST).sha256().into());
-            o.finalizer = Finalizer::New;
+            o.has_finalizer = true;
         }, "Delete with fingerprint"),
         ("I1: not by another fingerprint",
          |d, _| d.expected_fingerprint = Some(key(SECOND).sha256().into()),
@@ -349,13 +349,13 @@ fn an_imported_pair_that_shall_not_be_there() {
         ("unless that tag is to be ignored", |d, o| {
             d.expected_fingerprint = Some(key(FIRST).sha256().into());
             d.adoption = AdoptionPolicy::TakeOver;
-            o.finalizer = Finalizer::New;
+            o.has_finalizer = true;
             o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
         }, "Delete with fingerprint"),
         ("I1: that is not so for a tag in another spelling", |d, o| {
             d.expected_fingerprint = Some(key(FIRST).sha256().into());
             d.adoption = AdoptionPolicy::TakeOver;
-            o.finalizer = Finalizer::New;
+            o.has_finalizer = true;
             let mut pair = tagged(pair(FIRST), "other/team-a/fleet");
             pair.tags.insert(OWNER_TAG.to_uppercase(), Some("other/team-a/fleet".to_owned()));
             o.pair = live(Some(pair));

@@ -128,7 +128,7 @@ fn an_object_that_vanished_is_followed_until_its_pair_is_dealt_with() {
          |_, o| o.predecessor = Some(Reason::AccessDenied), "Reconciling WaitingForOwner"),
         ("unless that is released itself", |d, o| {
             (d.goal, d.deletion_policy) = (Goal::ObjectDeleted, Some(DeletionPolicy::Retain));
-            (o.predecessor, o.finalizer) = (Some(Reason::AccessDenied), Finalizer::Old);
+            (o.predecessor, o.has_finalizer) = (Some(Reason::AccessDenied), true);
         }, "Remove finalizer Released"),
     ]);
     let of_arn = Recorded { arn: Some("arn:own".into()), ..Recorded::default() };

@@ -15,7 +15,7 @@ fn check_generated(rows: &[GeneratedRow]) {
     for (name, change, expected) in rows {
         let key = private_key();
         let mut desired = Desired { pair: generated(ReplacePolicy::Never), ..desired() };
-        let mut observed = Observed { finalizer: Finalizer::New, pair: live(None),
+        let mut observed = Observed { has_finalizer: true, pair: live(None),
             secret: Lookup::Absent, ..observed() };
         change(&mut desired, &mut observed, &key);
         let step = plan(&desired, &observed);
@@ -29,7 +29,7 @@ fn listed(key: &PrivateKey) -> KeyPair {
 
 /// The pair stands, and the Secret has its key.
 fn stands(observed: &mut Observed, key: &PrivateKey) {
-    observed.finalizer = Finalizer::Old;
+    observed.has_finalizer = true;
     observed.recorded = recorded(&listed(key), Origin::Generated);
     observed.recorded.public_key_sha256 = Some(key.public().sha256());
     observed.pair = live(Some(tagged(listed(key), OWNER)));
@@ -48,7 +48,7 @@ fn a_generated_pair_that_shall_be_there() {
     check_generated(&[
         ("the Secret is read first", |_, o, _| o.secret = Lookup::Unread, "ReadSecret"),
         ("the finalizer comes before the key",
-         |_, o, _| o.finalizer = Finalizer::Missing, "AddFinalizer"),
+         |_, o, _| o.has_finalizer = false, "AddFinalizer"),
         ("a key is made", |_, _, _| {}, "Generate"),
         ("but not on old news", |_, o, _| o.pair = cached(None), "Read pair live"),
         ("I3: and is in the Secret before it is imported",
@@ -61,17 +61,17 @@ fn a_generated_pair_that_shall_be_there() {
             (o.done.intent, o.sent) = (Some(time(NOW)), None);
         }, "Import"),
         ("after a crash in between, the key of the Secret is", |_, o, key| {
-            o.finalizer = Finalizer::Old;
+            o.has_finalizer = true;
             o.secret = secret(Some(key));
             o.recorded.intent = intent(key.public().line());
             (o.done.intent, o.sent) = (Some(time(NOW)), None);
         }, "Import"),
         ("I3: no key is made while the pair of an earlier one may only be hidden", |_, o, key| {
-            (o.finalizer, o.recorded.intent) = (Finalizer::Old, intent(key.public().line()));
+            (o.has_finalizer, o.recorded.intent) = (true, intent(key.public().line()));
             o.sent = sent("2026-11-24T12:00:30Z", true);
         }, "Reconciling InProgress"),
         ("what was imported before a crash is the object's own", |_, o, key| {
-            (o.finalizer, o.recorded.intent) = (Finalizer::Old, intent(key.public().line()));
+            (o.has_finalizer, o.recorded.intent) = (true, intent(key.public().line()));
             o.secret = secret(Some(key));
             o.pair = live(Some(listed(key)));
         }, "Tag"),
@@ -112,7 +112,7 @@ fn a_generated_pair_that_shall_be_there() {
         }, "Stalled SecretRejected"),
         ("I15: the Secret of a pair that is adopted is marked only when the pair is own",
          |_, o, key| {
-            o.finalizer = Finalizer::Old;
+            o.has_finalizer = true;
             o.secret = Lookup::Found(Found { key: Some(key.clone()), ..somebodys_secret() });
             o.pair = live(Some(listed(key)));
         }, "RecordAdoption"),
@@ -156,7 +156,7 @@ fn a_generated_pair_that_shall_be_there() {
             let key = PrivateKey::parse(&Key::generate(&["-t", "rsa", "-b", "2048", "-m", "PEM"])
                 .private()).unwrap();
             let created = key.fingerprints().forms().last().cloned().unwrap();
-            o.finalizer = Finalizer::Old;
+            o.has_finalizer = true;
             o.secret = Lookup::Found(Found { key: Some(key), ..somebodys_secret() });
             o.pair = live(Some(KeyPair { fingerprint: Some(created.into()), ..pair(FIRST) }));
         }, "RecordAdoption"),
@@ -437,16 +437,16 @@ fn no_key_is_made_that_could_not_be_imported() {
     check_generated(&[
         ("its namespace is counted first", |d, o, _| {
             d.limits.max_key_pairs = Some(3);
-            o.finalizer = Finalizer::Missing;
+            o.has_finalizer = false;
         }, "CountKeyPairs"),
         ("it has all its pairs, and the object keeps neither a finalizer nor a Secret",
          |d, o, _| {
             d.limits.max_key_pairs = Some(3);
-            (o.finalizer, o.owned) = (Finalizer::Missing, Some(3));
+            (o.has_finalizer, o.owned) = (false, Some(3));
         }, "Stalled AccountNotAllowed"),
         ("it has not", |d, o, _| {
             d.limits.max_key_pairs = Some(3);
-            (o.finalizer, o.owned) = (Finalizer::Missing, Some(2));
+            (o.has_finalizer, o.owned) = (false, Some(2));
         }, "AddFinalizer"),
         ("then a key is made", |d, o, _| {
             d.limits.max_key_pairs = Some(3);

@@ -19,48 +19,48 @@ fn an_imported_pair_that_should_be_there() {
         }, "Stalled AccountNotAllowed"),
         ("the finalizer comes before the import", |_, o| o.pair = cached(None), "AddFinalizer"),
         ("I12: an import is on record before it is sent",
-         |_, o| { o.pair = cached(None); o.finalizer = Finalizer::New; }, "WriteIntent"),
+         |_, o| { o.pair = cached(None); o.has_finalizer = true; }, "WriteIntent"),
         ("then it is sent", |_, o| {
-            (o.pair, o.finalizer) = (cached(None), Finalizer::New);
+            (o.pair, o.has_finalizer) = (cached(None), true);
             (o.recorded.intent, o.sent) = (intent(FIRST), None);
             o.done.intent = Some(time(NOW));
         }, "Import"),
         ("a process that slept since the intent writes another one", |_, o| {
-            (o.pair, o.finalizer) = (live(None), Finalizer::New);
+            (o.pair, o.has_finalizer) = (live(None), true);
             o.recorded.intent = intent(FIRST);
             o.done.intent = Some(time(NOW));
             (o.now, o.sent) = (time("2026-11-24T12:00:31Z"), None);
         }, "WriteIntent"),
         ("I12: nothing is sent under an intent of another key", |_, o| {
-            (o.pair, o.finalizer) = (cached(None), Finalizer::New);
+            (o.pair, o.has_finalizer) = (cached(None), true);
             (o.done.intent, o.recorded.intent) = (Some(time(NOW)), intent(SECOND));
             o.sent = None;
         }, "WriteIntent"),
         ("each import has its own intent", |_, o| {
-            (o.pair, o.finalizer) = (live(None), Finalizer::Old);
+            (o.pair, o.has_finalizer) = (live(None), true);
             o.recorded.intent = intent(FIRST);
             o.sent = None;
         }, "WriteIntent"),
         ("an import that may have been sent before is waited for", |_, o| {
-            (o.pair, o.finalizer) = (live(None), Finalizer::Old);
+            (o.pair, o.has_finalizer) = (live(None), true);
             o.recorded.intent = intent(SECOND);
             o.sent = sent("2026-11-24T12:00:30Z", false);
         }, "Reconciling InProgress"),
         ("a read from before it was over says nothing", |_, o| {
-            (o.pair, o.finalizer) = (live(None), Finalizer::Old);
+            (o.pair, o.has_finalizer) = (live(None), true);
             o.recorded.intent = intent(SECOND);
             (o.now, o.sent) = (time("2026-11-24T12:00:09Z"), sent("2026-11-24T12:00:05Z", false));
         }, "Read pair live"),
         ("I1: nor does a list, which may be older than it says", |_, o| {
-            (o.pair, o.finalizer) = (cached(None), Finalizer::Old);
+            (o.pair, o.has_finalizer) = (cached(None), true);
             (o.recorded.intent, o.sent) = (intent(FIRST), sent(NOW, false));
         }, "Read pair live"),
         ("a list does if nothing was sent since the intent", |_, o| {
-            (o.pair, o.finalizer) = (cached(None), Finalizer::Old);
+            (o.pair, o.has_finalizer) = (cached(None), true);
             (o.recorded.intent, o.sent) = (intent(FIRST), None);
         }, "WriteIntent"),
         ("and then stated again", |_, o| {
-            (o.pair, o.finalizer) = (live(None), Finalizer::Old);
+            (o.pair, o.has_finalizer) = (live(None), true);
             o.recorded.intent = intent(FIRST);
             o.sent = sent(NOW, false);
         }, "WriteIntent"),
@@ -73,7 +73,7 @@ fn an_imported_pair_that_should_be_there() {
             o.account = None;
         }, "Stalled InvalidName"),
         ("an answered import that is not to be seen yet is waited for", |_, o| {
-            o.finalizer = Finalizer::New;
+            o.has_finalizer = true;
             o.pair = live(None);
             o.done.import = Some(Imported::Accepted(Operation { status: Some("Started".to_owned()),
                 ..Operation::default() }));
@@ -84,47 +84,47 @@ fn an_imported_pair_that_should_be_there() {
                 ..Operation::default() }));
         }, "Stalled OperationFailed"),
         ("a name that another type of resource has is a conflict", |_, o| {
-            o.finalizer = Finalizer::New;
+            o.has_finalizer = true;
             o.pair = live(None);
             o.done.import = Some(Imported::NameTaken);
         }, "Stalled NameConflict"),
         ("not if its own pair had it a moment ago", |_, o| {
-            o.finalizer = Finalizer::New;
+            o.has_finalizer = true;
             o.pair = live(None);
             o.done.import = Some(Imported::NameTaken);
             o.recorded.deleted_at = Some(time(NOW));
         }, "Reconciling InProgress"),
         ("it is if that was long ago", |_, o| {
-            o.finalizer = Finalizer::New;
+            o.has_finalizer = true;
             o.pair = live(None);
             o.done.import = Some(Imported::NameTaken);
             o.recorded.deleted_at = Some(time("2026-11-24T11:49:00Z"));
         }, "Stalled NameConflict"),
         ("Lightsail may not show what was imported lately", |_, o| {
-            o.finalizer = Finalizer::New;
+            o.has_finalizer = true;
             o.pair = live(None);
             o.done.import = Some(Imported::NameTaken);
             o.recorded.imported_at = Some(time("2026-11-24T11:58:00Z"));
         }, "Reconciling InProgress"),
         ("not what was imported long ago", |_, o| {
-            o.finalizer = Finalizer::New;
+            o.has_finalizer = true;
             o.pair = live(None);
             o.done.import = Some(Imported::NameTaken);
             o.recorded.imported_at = Some(time("2026-11-24T11:49:00Z"));
         }, "Stalled NameConflict"),
         ("an imported pair is tagged", |_, o| {
-            (o.finalizer, o.recorded.intent) = (Finalizer::New, intent(FIRST));
+            (o.has_finalizer, o.recorded.intent) = (true, intent(FIRST));
             o.pair = live(Some(pair(FIRST)));
             o.done.import = Some(Imported::Accepted(Operation::default()));
         }, "Tag"),
         ("an imported pair without a fingerprint is tagged too", |_, o| {
-            (o.finalizer, o.recorded.intent) = (Finalizer::New, intent(FIRST));
+            (o.has_finalizer, o.recorded.intent) = (true, intent(FIRST));
             o.pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
             o.done.import = Some(Imported::Accepted(Operation::default()));
             o.sent = sent("2026-11-24T12:00:30Z", true);
         }, "Tag"),
         ("I1: a pair with another key that took the name after the import is not", |_, o| {
-            (o.finalizer, o.recorded.intent) = (Finalizer::New, intent(FIRST));
+            (o.has_finalizer, o.recorded.intent) = (true, intent(FIRST));
             o.pair = live(Some(pair(SECOND)));
             o.done.import = Some(Imported::Accepted(Operation::default()));
         }, "Stalled NameConflict"),
@@ -177,7 +177,7 @@ fn an_imported_pair_that_should_be_there() {
         ("a tag that was taken off is put back",
          |_, o| { unchanged(o); o.pair = live(Some(pair(FIRST))); }, "Tag"),
         ("a finalizer that was stripped is put back",
-         |_, o| { unchanged(o); o.finalizer = Finalizer::Missing; }, "AddFinalizer"),
+         |_, o| { unchanged(o); o.has_finalizer = false; }, "AddFinalizer"),
         ("a pair that seems to be gone is looked for live",
          |_, o| { unchanged(o); o.pair = cached(None); }, "Read pair live"),
         ("a pair that was made a moment ago may only not be visible yet", |_, o| {
@@ -242,7 +242,7 @@ fn an_imported_pair_that_somebody_else_made() {
     check(base, &[
         ("the same key is adopted, the finalizer first", |_, _| {}, "AddFinalizer"),
         ("an adoption follows a live read", |_, o| {
-            (o.finalizer, o.pair) = (Finalizer::New, cached(o.pair.clone().and_then(|it| it.pair)));
+            (o.has_finalizer, o.pair) = (true, cached(o.pair.clone().and_then(|it| it.pair)));
         }, "Read pair live"),
         ("key pairs are counted before one is adopted",
          |d, _| d.limits.max_key_pairs = Some(3), "CountKeyPairs"),
@@ -250,33 +250,33 @@ fn an_imported_pair_that_somebody_else_made() {
             (d.limits.max_key_pairs, o.owned) = (Some(3), Some(3));
         }, "Stalled AccountNotAllowed"),
         ("an adoption is recorded before it is tagged",
-         |_, o| o.finalizer = Finalizer::New, "RecordAdoption"),
+         |_, o| o.has_finalizer = true, "RecordAdoption"),
         ("a recorded adoption is tagged", |_, o| {
-            o.finalizer = Finalizer::New;
+            o.has_finalizer = true;
             o.recorded.origin = Some(Origin::Adopted);
         }, "Tag"),
         ("it counts already", |d, o| {
-            o.finalizer = Finalizer::New;
+            o.has_finalizer = true;
             o.recorded.origin = Some(Origin::Adopted);
             (d.limits.max_key_pairs, o.owned) = (Some(3), Some(3));
         }, "Tag"),
         ("and is then Ready", |_, o| {
-            o.finalizer = Finalizer::New;
+            o.has_finalizer = true;
             o.recorded.origin = Some(Origin::Adopted);
             o.pair = live(Some(tagged(pair(FIRST), OWNER)));
         }, "Ready Adopted"),
         ("also without a fingerprint", |_, o| {
-            o.finalizer = Finalizer::New;
+            o.has_finalizer = true;
             o.recorded.origin = Some(Origin::Adopted);
             o.pair = live(Some(KeyPair { fingerprint: None, ..tagged(pair(FIRST), OWNER) }));
         }, "Ready Adopted"),
         ("an adoption that came to nothing is forgotten before an import", |_, o| {
-            o.finalizer = Finalizer::New;
+            o.has_finalizer = true;
             o.recorded.origin = Some(Origin::Adopted);
             o.pair = live(None);
         }, "WriteIntent"),
         ("not by what a list shows", |_, o| {
-            o.finalizer = Finalizer::New;
+            o.has_finalizer = true;
             o.recorded.origin = Some(Origin::Adopted);
             o.pair = cached(None);
         }, "Read pair live"),
@@ -288,7 +288,7 @@ fn an_imported_pair_that_somebody_else_made() {
         }, "AddFinalizer"),
         ("and puts this object's in its place", |d, o| {
             d.adoption = AdoptionPolicy::TakeOver;
-            o.finalizer = Finalizer::New;
+            o.has_finalizer = true;
             o.recorded.origin = Some(Origin::Adopted);
             o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
         }, "Tag"),
@@ -323,7 +323,7 @@ fn an_imported_pair_that_somebody_else_made() {
             o.pair = live(Some(KeyPair { arn: "arn:another".into(), ..pair(FIRST) }));
         }, "RecordAdoption"),
         ("a pair that is older than the object is not the object's own",
-         |_, o| o.finalizer = Finalizer::Old, "RecordAdoption"),
+         |_, o| o.has_finalizer = true, "RecordAdoption"),
         ("another key is a conflict",
          |_, o| o.pair = live(Some(pair(SECOND))), "Stalled NameConflict"),
         ("a conflict is not said on old news",
@@ -347,7 +347,7 @@ fn an_imported_pair_that_somebody_else_made() {
         }, "Read pair live"),
         ("an older one does not come before one whose own pair is not visible yet", |_, o| {
             (o.recorded.intent, o.sent) = (intent(FIRST), sent("2026-11-24T12:00:30Z", true));
-            (o.finalizer, o.pair) = (Finalizer::Old, live(None));
+            (o.has_finalizer, o.pair) = (true, live(None));
             o.rivals = vec![rival("a", None)];
         }, "Reconciling InProgress"),
         ("nor before one whose pair on record is not", |_, o| {

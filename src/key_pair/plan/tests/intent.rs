@@ -8,7 +8,7 @@ use crate::key_pair::{record, status};
 
 /// Nothing but what a row says is on record, and the finalizer is there from before.
 pub(super) fn unrecorded(goal: Goal) -> (Desired, Observed) {
-    let observed = Observed { finalizer: Finalizer::Old, pair: live(Some(pair(FIRST))),
+    let observed = Observed { has_finalizer: true, pair: live(Some(pair(FIRST))),
         ..observed() };
     (Desired { goal, ..desired() }, observed)
 }
@@ -238,7 +238,7 @@ fn what_is_said_of_an_import_that_is_waited_for_is_what_is_known_of_it() {
     for (accepted, expected) in [(false, "did not respond"), (true, "accepted the import")] {
         let mut observed = observed();
         (observed.pair, observed.recorded.intent) = (live(None), intent(FIRST));
-        observed.finalizer = Finalizer::Old;
+        observed.has_finalizer = true;
         observed.sent = sent("2026-11-24T12:00:30Z", accepted);
         let Step::Finish(verdict) = plan(&desired(), &observed) else { panic!("it goes on") };
         assert!(verdict.message.contains(expected), "{}", verdict.message);
@@ -411,7 +411,7 @@ fn a_tag_that_stands_on_another_pair_than_the_imported_is_taken_off() {
 fn a_pair_that_the_object_made_is_not_said_to_have_been_there_before() {
     let (mut desired, mut observed) = (desired(), observed());
     desired.pair = with_key(SECOND);
-    (observed.finalizer, observed.recorded.intent) = (Finalizer::Old, intent(FIRST));
+    (observed.has_finalizer, observed.recorded.intent) = (true, intent(FIRST));
     observed.pair = live(Some(tagged(pair(FIRST), OWNER)));
     let said = |desired: &Desired, observed: &Observed| {
         let Step::Finish(verdict) = plan(desired, observed) else { panic!("it is refused") };

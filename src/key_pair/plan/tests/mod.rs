@@ -105,7 +105,7 @@ fn observed() -> Observed {
         owned: None,
         counts_at: None,
         recorded: Recorded::default(),
-        finalizer: Finalizer::Missing,
+        has_finalizer: false,
         account: Some("123456789012".into()),
         pair: None,
         source: None,
@@ -198,7 +198,7 @@ fn recorded(pair: &KeyPair, origin: Origin) -> Recorded {
 
 /// The own pair stands as it was recorded.
 fn unchanged(observed: &mut Observed) {
-    observed.finalizer = Finalizer::Old;
+    observed.has_finalizer = true;
     observed.recorded = recorded(&pair(FIRST), Origin::Imported);
     observed.pair = live(Some(tagged(pair(FIRST), OWNER)));
 }
@@ -339,7 +339,7 @@ fn an_account_that_is_pinned_or_recorded_is_kept() {
         ("another one is recorded",
          |_, o| o.recorded.account = Some("999999999999".into()), "Stalled WrongAccount"),
         ("another one is pinned, also where the object is deleted", |d, o| {
-            (d.goal, o.finalizer) = (Goal::ObjectDeleted, Finalizer::Old);
+            (d.goal, o.has_finalizer) = (Goal::ObjectDeleted, true);
             d.pinned_account = Some("999999999999".into());
         }, "Stalled WrongAccount"),
         ("the recorded one is right and the pinned one is not", |d, o| {
@@ -393,7 +393,7 @@ fn a_failure_is_published_with_what_it_asks_for() {
         }, "Stalled AccessDenied"),
         ("so does one that is being deleted", |d, o| {
             d.goal = Goal::ObjectDeleted;
-            o.finalizer = Finalizer::Old;
+            o.has_finalizer = true;
             o.failure = failed(ErrorKind::Throttled);
         }, "Reconciling Throttled"),
     ]);
@@ -417,7 +417,7 @@ fn i9_an_object_that_was_acted_on_keeps_still_for_three_intervals() {
          "Reconciling ServiceError"),
         ("so does one that is being deleted", |d, o| {
             d.goal = Goal::ObjectDeleted;
-            o.finalizer = Finalizer::Old;
+            o.has_finalizer = true;
         }, "Reconciling ServiceError"),
         ("so is a region that may not be asked",
          |_, o| o.failure = failed(ErrorKind::RegionNotAllowed), "Stalled RegionNotAllowed"),

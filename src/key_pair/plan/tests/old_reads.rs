@@ -98,7 +98,7 @@ fn replace(observed: &mut Observed, by: Replaced) {
 fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
     fn base() -> (Desired, Observed) {
         let mut observed = observed();
-        observed.finalizer = Finalizer::Old;
+        observed.has_finalizer = true;
         let intent = intent(FIRST)
             .map(|intent| Intent { replaced: Some(replaced("arn:own", None)), ..intent });
         observed.recorded = Recorded { intent, ..Recorded::default() };

@@ -53,7 +53,7 @@ fn i8_a_failure_is_shown_until_the_next_attempt_has_an_end() {
         ("an import that was answered as under way", |d, o| {
             (d.goal, o.pair) = (Goal::Present, live(None));
             let under_way = operation("a", "ImportKeyPair", "Started");
-            (o.finalizer, o.done.tagged_by_name) = (Finalizer::New, true);
+            (o.has_finalizer, o.done.tagged_by_name) = (true, true);
             o.done.import = Some(Imported::Accepted(under_way));
         }),
         ("one that was accepted before", |d, o| {

@@ -81,7 +81,7 @@ fn import(takes: Duration) -> (Duration, usize) {
     let (mut waited, mut reads) = (Duration::ZERO, 0);
     loop {
         let mut observed = observed();
-        observed.finalizer = Finalizer::Old;
+        observed.has_finalizer = true;
         observed.recorded.intent = intent(FIRST);
         observed.now = start + waited;
         observed.sent = Some(ImportSent { until: start + observed.effect_window, accepted: true });
@@ -246,7 +246,7 @@ fn a_deletion_that_takes_long_is_begun_again_only_if_it_is_over() {
 
 /// The import was answered as under way, its time is over, and its pair is not there.
 fn late_import(observed: &mut Observed, status: &str) {
-    observed.finalizer = Finalizer::Old;
+    observed.has_finalizer = true;
     observed.recorded.intent = intent(FIRST);
     observed.sent = sent("2026-11-24T11:59:59Z", true);
     observed.pair = live(None);

@@ -13,7 +13,7 @@ fn adopted(desired: &mut Desired, observed: &mut Observed) {
 fn there() -> (Desired, Observed) {
     let (desired, mut observed) = with_account();
     observed.pair = live(Some(pair(FIRST)));
-    observed.finalizer = Finalizer::Old;
+    observed.has_finalizer = true;
     observed.recorded.intent = None;
     observed.sent = None;
     (desired, observed)
@@ -234,8 +234,8 @@ fn the_default_key_pair_is_granted_by_itself() {
          "Stalled AccountNotAllowed"),
         ("a release needs neither", |d, o| {
             deletes_default(d, o, false, Backup::Skip, &["Delete"]);
-            (d.goal, o.finalizer, o.secret) =
-                (Goal::ObjectDeleted, Finalizer::Old, Lookup::Absent);
+            (d.goal, o.has_finalizer, o.secret) =
+                (Goal::ObjectDeleted, true, Lookup::Absent);
         }, "Remove finalizer Released"),
     ]);
 }

@@ -111,7 +111,7 @@ fn a_default_pair_that_should_go() {
         ("for another object of the name, too", |d, o, key| {
             may_go(d, o, key);
             o.predecessors_may_act = time("2026-11-24T12:00:30Z");
-            o.finalizer = Finalizer::New;
+            o.has_finalizer = true;
             d.created_at = Some(o.now);
         }, "Reconciling InProgress"),
         ("nor is it gone for good by then, either", |d, o, key| {
@@ -161,7 +161,7 @@ fn a_default_pair_that_should_go() {
             o.pair = live(None);
         }, "ReadFormerSecret"),
         ("the finalizer comes before the deletion",
-         |d, o, key| { may_go(d, o, key); o.finalizer = Finalizer::Missing; }, "AddFinalizer"),
+         |d, o, key| { may_go(d, o, key); o.has_finalizer = false; }, "AddFinalizer"),
         ("I3: a Secret on its way out is no backup", |d, o, key| {
             may_go(d, o, key);
             o.secret = Lookup::Found(Found { is_own: true, is_terminating: true,

@@ -23,7 +23,7 @@ pub(super) fn row(wanted: &Desired, seen: &Observed, answer: &str) -> String {
     set("d.suspend", &wanted.suspend, &plain.suspend);
     set("d.uid", &wanted.uid, &plain.uid);
     set("o.recorded", &seen.recorded, &nothing.recorded);
-    set("o.finalizer", &seen.finalizer, &nothing.finalizer);
+    set("o.has_finalizer", &seen.has_finalizer, &nothing.has_finalizer);
     set("o.pair", &seen.pair, &nothing.pair);
     set("o.source", &seen.source, &nothing.source);
     set("o.secret", &seen.secret, &nothing.secret);

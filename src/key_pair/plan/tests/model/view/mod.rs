@@ -295,14 +295,9 @@ impl Plans {
             arn: rival.id.map(|id| Digest::of(arn(id))),
             deleting: rival.deleting,
         });
-        let finalizer = match (run.finalizer_new, run.object.finalizer || run.follow_up) {
-            (true, _) => Finalizer::New,
-            (false, true) => Finalizer::Old,
-            (false, false) => Finalizer::Missing,
-        };
         Observed {
             recorded: record::recorded(object),
-            finalizer,
+            has_finalizer: run.finalizer_new || run.object.finalizer || run.follow_up,
             pair: run.pair.map(|read| PairRead {
                 live: read.live,
                 at: match (read.early, read.old) {
