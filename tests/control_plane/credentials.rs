@@ -303,9 +303,11 @@ pub(crate) async fn check_said(ways: &Ways, cases: Vec<(&str, Environment, &[&st
         assert!(!said.contains("already taken") && !said.contains("service error"), "{said}");
         let (_, report) = operator.get("/readyz").await.unwrap();
         assert!(report.contains("the AWS credentials: "), "{report}");
+        // A thread of its own writes the log.
+        let warning = "cannot get AWS credentials";
+        wait_for(warning, async || lines(&operator, warning) > 0).await;
+        assert_eq!(lines(&operator, warning), 1, "{name}");
         let log = operator.log_text();
-        let warnings = log.lines().filter(|line| line.contains("cannot get AWS credentials"));
-        assert_eq!(warnings.count(), 1, "{name}");
         let as_numbers = format!("{:?}", SECRET.as_bytes());
         for secret in [SECRET, as_numbers.trim_matches(['[', ']'])] {
             assert!(!log.contains(secret) && !said.contains(secret), "{name}: {secret}");
