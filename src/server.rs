@@ -10,6 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -19,12 +20,10 @@ use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use parking_lot::Mutex;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
-use crate::clock::Moment;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 
@@ -42,32 +41,48 @@ const BACKLOG: i32 = 4096;
 /// How long to wait when no connection can be accepted, for want of descriptors, say.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A process that does nothing for so long is stuck, and only a restart helps.
-const STUCK: Duration = Duration::from_mins(1);
+/// The operator's runtime beats this often, and this server counts the beats that are missing.
+const BEAT: Duration = Duration::from_secs(1);
+/// A process that misses so many beats is stuck, and only a restart helps.
+const STUCK: u32 = 60;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// When the operator's own runtime last showed that it still works. Clones are the same.
-#[derive(Clone, Debug)]
-pub struct Heartbeat(Arc<Mutex<Moment>>);
-
-impl Default for Heartbeat {
-    fn default() -> Self {
-        Self(Arc::new(Mutex::new(Moment::now())))
-    }
-}
+/// How many beats of the operator's own runtime are missing. Clones are the same.
+///
+/// The server counts them, and not the time: while the whole process is paused, as by `SIGSTOP` or
+/// a frozen cgroup, nothing counts. Probes that came meanwhile are answered before the next beat.
+#[derive(Clone, Debug, Default)]
+pub struct Heartbeat(Arc<AtomicU32>);
 
 impl Heartbeat {
     /// Beats forever, on the runtime that is to be watched.
     pub async fn run(self) -> Infallible {
         loop {
-            *self.0.lock() = Moment::now();
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            self.beat();
+            tokio::time::sleep(BEAT).await;
         }
     }
 
-    fn is_alive(&self, now: Moment) -> bool {
-        now.since(*self.0.lock()) < STUCK
+    /// Counts forever, on the runtime that answers.
+    async fn watch(self) -> Infallible {
+        loop {
+            // However late it wakes, that is one beat.
+            tokio::time::sleep(BEAT).await;
+            self.miss();
+        }
+    }
+
+    fn beat(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    fn miss(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn is_alive(&self) -> bool {
+        self.0.load(Ordering::Relaxed) < STUCK
     }
 }
 
@@ -128,6 +143,7 @@ fn bind(address: SocketAddr, both_families: bool) -> std::io::Result<TcpListener
 
 async fn serve(listener: TcpListener, shown: Shown) -> std::io::Result<Infallible> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
+    tokio::spawn(shown.heartbeat.clone().watch());
     let mut open: VecDeque<(IpAddr, AbortHandle)> = VecDeque::new();
     loop {
         let Ok((stream, client)) = listener.accept().await else {
@@ -179,9 +195,7 @@ fn answer(method: &Method, path: &str, shown: &Shown) -> Response<Full<Bytes>> {
         _ if !matches!(*method, Method::GET | Method::HEAD) => {
             (StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n".to_owned())
         }
-        "/livez" if shown.heartbeat.is_alive(Moment::now()) => {
-            (StatusCode::OK, TEXT, "ok\n".to_owned())
-        }
+        "/livez" if shown.heartbeat.is_alive() => (StatusCode::OK, TEXT, "ok\n".to_owned()),
         "/livez" => (StatusCode::SERVICE_UNAVAILABLE, TEXT, "the operator is stuck\n".to_owned()),
         "/readyz" => {
             let (status, report) = shown.readiness.report();
@@ -202,11 +216,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_that_does_nothing_is_stuck() {
+    fn a_process_whose_beats_are_missing_is_stuck() {
         let heartbeat = Heartbeat::default();
-        let started = *heartbeat.0.lock();
-        assert!(heartbeat.is_alive(started + Duration::from_secs(59)));
-        assert!(!heartbeat.is_alive(started + STUCK));
+        (1..STUCK).for_each(|_| heartbeat.miss());
+        assert!(heartbeat.is_alive());
+        heartbeat.miss();
+        assert!(!heartbeat.is_alive());
+        heartbeat.beat();
+        assert!(heartbeat.is_alive());
     }
 
     #[test]
