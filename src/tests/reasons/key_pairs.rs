@@ -202,6 +202,8 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
     samples.extend(PRIVATE.map(|why| unusable(Rejection::Unreadable(why), true)));
     samples.extend([
         unusable(Rejection::Unreadable(InvalidPrivateKey::Unknown), false),
+        of_secret(SecretProblem::Overwritten { why: InvalidPrivateKey::Unknown, needs_key: true }),
+        of_secret(SecretProblem::Overwritten { why: InvalidPrivateKey::Unknown, needs_key: false }),
         of_secret(SecretProblem::IsChanged),
         of_secret(SecretProblem::Refused { why: "the API server's own words" }),
         of_secret(SecretProblem::Unread { why: "the API server's own words" }),
