@@ -9,8 +9,12 @@ fn an_imported_pair_that_should_be_there() {
         ("nothing is called before the account is known", |_, o| o.account = None, "Identify"),
         ("a read may come from the shared list", |_, _| {}, "Read pair"),
         ("but not if somebody asked for one now", |_, o| o.asked = true, "Read pair live"),
-        ("nor if the answer to a change does not tell how it is",
-         |_, o| o.done.leaves_unknown = true, "Read pair live"),
+        ("nor if a change found none", |_, o| o.done.found_none = true, "Read pair live"),
+        ("nor if the answer to a deletion does not tell how it is",
+         |_, o| o.done.delete = Some(Operation::default()), "Read pair live"),
+        ("one that named its operation does", |_, o| {
+            o.done.delete = Some(Operation { id: Some("1".to_owned()), ..Operation::default() });
+        }, "Read pair"),
         ("key pairs are counted if they have a limit", |d, o| {
             (o.pair, d.limits.max_key_pairs) = (cached(None), Some(3));
         }, "CountKeyPairs"),
