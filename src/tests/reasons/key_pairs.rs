@@ -122,7 +122,8 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
     let mut samples = vec![
         Message::Imported { name, region },
         Message::Generated { name, region },
-        Message::Adopted { name, region },
+        Message::Adopted { name, region, stays: true },
+        Message::Adopted { name, region, stays: false },
         Message::AdoptedUnverified { name, region },
         Message::Downloaded { secret, region },
         Message::Absent { name, region },
