@@ -4,7 +4,7 @@
 
 use std::error::Error as StdError;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -22,6 +22,8 @@ use crate::readiness::{Extent, Readiness};
 const API_SERVER: &str = "the Kubernetes API server";
 /// Who gave up waiting after this time did so because there was no answer.
 const SLOW: Duration = Duration::from_secs(3);
+/// Whoever still waits after this time may wait forever: a credential plugin may hang.
+const SILENT: Duration = Duration::from_secs(10);
 
 /// The way to the API server, whose requests are observed. Clones are the same.
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ pub(crate) struct ApiOutage(Arc<Inner>);
 struct Inner {
     server: String,
     proxy: Option<String>,
+    /// Whether a credential plugin may be what is waited for.
+    has_plugin: bool,
     readiness: Readiness,
     told: Mutex<Told>,
 }
@@ -43,15 +47,30 @@ struct Told {
 }
 
 impl ApiOutage {
-    /// For the server at this URL, which is reached by this proxy.
+    /// For the server at this URL, which is reached by this proxy, with credentials of a plugin or
+    /// without one.
     #[must_use]
-    pub(crate) fn new(server: &Uri, proxy: Option<&Uri>, readiness: Readiness) -> Self {
+    pub(crate) fn new(
+        server: &Uri,
+        proxy: Option<&Uri>,
+        has_plugin: bool,
+        readiness: Readiness,
+    ) -> Self {
         let (server, proxy) = (host(server), proxy.map(host));
-        Self(Arc::new(Inner { server, proxy, readiness, told: Mutex::default() }))
+        Self(Arc::new(Inner { server, proxy, has_plugin, readiness, told: Mutex::default() }))
+    }
+
+    /// A request has no answer, although that was waited for.
+    fn note_silence(&self) {
+        self.note(Some(if self.0.has_plugin {
+            "no response in time from it, or from the kubeconfig's credential plugin"
+        } else {
+            "no response in time"
+        }));
     }
 
     fn note(&self, failure: Option<&str>) {
-        let Inner { server, proxy, readiness, told } = &*self.0;
+        let Inner { server, proxy, readiness, told, has_plugin: _ } = &*self.0;
         let mut told = told.lock();
         if failure.is_none() && !told.is_failing {
             return;
@@ -112,6 +131,7 @@ impl<S, B> Service<Request<Body>> for OutageService<S>
 where
     S: Service<Request<Body>, Response = Response<B>, Error = BoxError>,
     S::Future: Send + 'static,
+    B: Send,
 {
     type Response = Response<B>;
     type Error = BoxError;
@@ -126,7 +146,14 @@ where
         Box::pin(async move {
             // Before that it waits for its namespace's share, and nothing is sent.
             let mut waiting = Waiting { outage, since: Some(Instant::now()) };
-            let answer = answer.await;
+            let mut answer = pin!(answer);
+            let early = tokio::time::timeout(SILENT, answer.as_mut()).await;
+            let answer = if let Ok(answer) = early {
+                answer
+            } else {
+                waiting.outage.note_silence();
+                answer.await
+            };
             waiting.since = None;
             let failure = match &answer {
                 Ok(answer) => told_of_status(answer.status()),
@@ -147,7 +174,7 @@ struct Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         if self.since.is_some_and(|since| since.elapsed() >= SLOW) {
-            self.outage.note(Some("no response in time"));
+            self.outage.note_silence();
         }
     }
 }
@@ -161,7 +188,7 @@ mod tests {
         let readiness = Readiness::default();
         let (server, proxy) = ("https://api.example:6443", "http://ann:PW@proxy:3128/");
         let (server, proxy) = (server.parse().unwrap(), proxy.parse().unwrap());
-        let outage = ApiOutage::new(&server, Some(&proxy), readiness.clone());
+        let outage = ApiOutage::new(&server, Some(&proxy), false, readiness.clone());
         outage.note(None);
         assert_eq!(readiness.report().1, "ok\n");
         outage.note(Some(&told_of_status(StatusCode::BAD_GATEWAY).unwrap()));

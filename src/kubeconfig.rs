@@ -2,6 +2,7 @@
 //! uses one.
 
 use std::io;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use http::Uri;
@@ -20,7 +21,41 @@ use crate::kube_error::without_content;
 use crate::loopback::is_loopback;
 use crate::page_limit::PageLimit;
 use crate::proxies::{Proxies, Proxy};
-use crate::readiness::Readiness;
+use crate::readiness::{Extent, Readiness};
+
+/// What is waited for while the configuration is read.
+pub const FILES: &str = "the kubeconfig's files";
+/// What takes longer is reported: a credential plugin that is online answers sooner.
+const SLOW: Duration = Duration::from_secs(5);
+
+/// What is waited for while a client is made.
+#[must_use]
+pub fn slow_part(config: &kube::Config) -> &'static str {
+    if config.auth_info.exec.is_some() { "the kubeconfig's credential plugin" } else { FILES }
+}
+
+/// Does what may never end: a file may be a pipe that nobody writes, and a credential plugin may
+/// wait for somebody. If it takes long, the log and `/readyz` say what is waited for. It does not
+/// keep the process from stopping.
+///
+/// # Errors
+/// Those of the work.
+pub async fn patiently<T: Send + 'static>(
+    what: &str,
+    readiness: &Readiness,
+    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    let mut work = tokio::task::spawn_blocking(work);
+    if let Ok(outcome) = tokio::time::timeout(SLOW, &mut work).await {
+        return outcome?;
+    }
+    let say = |why| readiness.trouble(Extent::All, "waiting for".to_owned(), why);
+    say(Some(what.to_owned()));
+    tracing::warn!("waiting for {what}");
+    let outcome = work.await;
+    say(None);
+    outcome?
+}
 
 /// The configuration of clients.
 ///
@@ -60,7 +95,8 @@ pub fn load(environment: &Environment, proxies: &Proxies) -> anyhow::Result<kube
 /// Credentials or certificates of the configuration cannot be used.
 pub fn client(config: &kube::Config, readiness: &Readiness) -> anyhow::Result<Client> {
     let proxy = config.proxy_url.as_ref();
-    let outage = ApiOutage::new(&config.cluster_url, proxy, readiness.clone());
+    let has_plugin = config.auth_info.exec.is_some();
+    let outage = ApiOutage::new(&config.cluster_url, proxy, has_plugin, readiness.clone());
     let client = ClientBuilder::try_from(config.clone());
     let client = client.map_err(|error| anyhow::anyhow!(without_content(&error)))?;
     Ok(client.with_layer(&outage).with_layer(&PageLimit).with_layer(&ApiShares::default()).build())

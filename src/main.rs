@@ -143,11 +143,13 @@ async fn run(
     server::start(config.bind_address, shown)?;
     let work = async {
         let for_kube = (environment.clone(), proxies.clone());
-        let kube = blocking(move || kubeconfig::load(&for_kube.0, &for_kube.1)).await?;
+        let load = move || kubeconfig::load(&for_kube.0, &for_kube.1);
+        let kube = kubeconfig::patiently(kubeconfig::FILES, &readiness, load).await?;
         let leadership = Leadership {
             leading_since: watch::Sender::new(None),
             lease: times.map_or_else(HeldLease::unlimited, |_| HeldLease::not_held()),
             metrics: metrics.clone(),
+            readiness: readiness.clone(),
             stop: stop.clone(),
             done: CancellationToken::new(),
         };
@@ -177,14 +179,6 @@ async fn run(
     }
     tracing::info!("the operator has stopped");
     Ok(())
-}
-
-/// Does what may never end: a file may be a pipe that nobody writes, and a program that gives
-/// credentials may wait for somebody. Neither keeps the process from stopping.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
-) -> anyhow::Result<T> {
-    tokio::task::spawn_blocking(work).await?
 }
 
 /// Runs the controllers until they have ended after `stop`, or until their time is up.
@@ -289,7 +283,8 @@ async fn context(
 ) -> anyhow::Result<Option<Context>> {
     let Leadership { leading_since, lease, metrics, stop, .. } = leadership;
     let (own, told) = (kube.clone(), readiness.clone());
-    let client = blocking(move || kubeconfig::client(&own, &told)).await?;
+    let make = move || kubeconfig::client(&own, &told);
+    let client = kubeconfig::patiently(kubeconfig::slow_part(kube), readiness, make).await?;
     let complain = |problem| tracing::warn!("no AWS profile is used: {problem}");
     let aws = configuration(config, &environment, proxies, metrics.clone(), complain).await?;
     let cluster_id = match &config.cluster_id {

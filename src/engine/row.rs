@@ -80,7 +80,7 @@ impl<C: Claim> Row<C> {
 }
 
 /// An object's claim to one thing in Lightsail.
-pub trait Claim: Clone {
+pub trait Claim {
     /// The order of those that claim the same.
     type Rank: Ord + Clone + fmt::Debug;
 

@@ -109,7 +109,7 @@ impl<C: Claim> Rows<C> {
         }
         let mut due: Vec<_> = from.map(|from| Due { at, class, from }).into_iter().collect();
         let stood = before.filter(|_| stepped_aside);
-        let next = stood.map(|before| self.called_by(before)).unwrap_or_default();
+        let next = stood.as_ref().map(|before| self.called_by(before)).unwrap_or_default();
         due.extend(next.into_iter().map(|at| Due { at, class: Class::Change, from: now }));
         for at in collides {
             let from = self.pace(&at, now);
@@ -320,14 +320,16 @@ impl<C: Claim> Rows<C> {
         self.get(at).filter(|row| row.uid != *uid)
     }
 
-    /// Drops an object that is gone. Returns the objects that waited for it and come next.
-    pub fn remove(&mut self, at: &ObjectRef) -> Vec<ObjectRef> {
+    /// Drops an object that is gone.
+    pub fn remove(&mut self, at: &ObjectRef) -> Removed<C> {
         self.unreadable.remove(at);
         self.last_paced.remove(at);
         self.last_logged.remove(at);
         shrink(&mut self.last_paced);
         shrink(&mut self.last_logged);
-        self.remove_row(at).map(|(_, row)| self.called_by(row)).unwrap_or_default()
+        let row = self.remove_row(at).map(|(_, row)| row);
+        let next = row.as_ref().map(|row| self.called_by(row)).unwrap_or_default();
+        Removed { row, next }
     }
 
     fn remove_row(&mut self, at: &ObjectRef) -> Option<(ObjectRef, Row<C>)> {
@@ -356,8 +358,9 @@ impl<C: Claim> Rows<C> {
     }
 
     /// The next objects when the one with this row steps aside: two at most.
-    fn called_by(&self, row: Row<C>) -> Vec<ObjectRef> {
-        let there = row.claim.and_then(|claim| self.by_claim.get(&claim.key())).into_iter();
+    fn called_by(&self, row: &Row<C>) -> Vec<ObjectRef> {
+        let claim = row.claim.as_ref();
+        let there = claim.and_then(|claim| self.by_claim.get(&claim.key())).into_iter();
         let next = |there| Claimants::first_waiting(there, &row.lane, |at| self.wait_order(at));
         there.flat_map(next).cloned().collect()
     }
@@ -410,6 +413,15 @@ impl<C: Claim> Rows<C> {
             Some(Rival { at, row, claim })
         })
     }
+}
+
+/// An object that is gone.
+#[derive(Debug)]
+pub struct Removed<C> {
+    /// What was kept of it. Of one that was never readable, that is nothing.
+    pub row: Option<Row<C>>,
+    /// The objects that waited for it and come next.
+    pub next: Vec<ObjectRef>,
 }
 
 /// Another object that claims the same.

@@ -20,7 +20,7 @@ use super::discovery;
 use super::object_ref::ObjectRef;
 use super::objects;
 use super::relist::{AFTER_REFUSAL, Happened, Watched, lists_again};
-use super::rows::{Claim, Due, Row, Rows};
+use super::rows::{Claim, Due, Removed, Row, Rows};
 use super::served::Served;
 use super::watch_client;
 
@@ -84,9 +84,9 @@ impl<K: Reconciled> Change<K> {
             Self::Listing { .. } | Self::Unlisted { .. } => Vec::new(),
         };
         for at in gone {
-            let row = rows.get(&at).cloned();
-            let heirs = rows.remove(&at).into_iter();
-            effects.due.extend(heirs.map(|at| Due { at, class: Class::Change, from: now }));
+            let Removed { row, next } = rows.remove(&at);
+            let next = next.into_iter();
+            effects.due.extend(next.map(|at| Due { at, class: Class::Change, from: now }));
             effects.gone.push((at, row));
         }
         effects

@@ -10,7 +10,9 @@ use super::report::{self, Report};
 use crate::config::{Config, Environment, Export, Output};
 use crate::ids::{AccountId, Region};
 use crate::lease::HeldLease;
-use crate::lightsail::{ErrorKind, Lightsail, Regions, Sessions, Sources, configuration};
+use crate::lightsail::{
+    ErrorKind, Lightsail, ListedPairs, Regions, Sessions, Sources, configuration,
+};
 use crate::metrics::Metrics;
 use crate::proxies::Proxies;
 use crate::readiness::Readiness;
@@ -107,7 +109,7 @@ impl<'a> Reader<'a> {
 
     async fn region(&self, region: &Region, output: Output) -> Result<RegionRead, String> {
         let lightsail = self.open(region).await?;
-        let pairs = lightsail.key_pairs().await.map_err(|error| {
+        let ListedPairs { pairs, unusable } = lightsail.key_pairs().await.map_err(|error| {
             // How Lightsail answers in a region that is not enabled is unverified. That a session
             // has expired has nothing to do with it.
             let may_be_off =
@@ -116,6 +118,12 @@ impl<'a> Reader<'a> {
             let hint = if may_be_off { "; is the region enabled for the account?" } else { "" };
             format!("{error}{hint}")
         })?;
+        if unusable > 0 {
+            let left_out = report::count(unusable, "key pair");
+            self.report.error(&format!(
+                "{region}: left out {left_out} that Lightsail lists without a name or an ARN"
+            ));
+        }
         let instances = match output {
             Output::Yaml => None,
             Output::Table | Output::Json => match lightsail.key_pairs_of_instances().await {

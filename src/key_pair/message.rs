@@ -27,7 +27,7 @@ pub enum Message<'a> {
     // Ready
     Imported { name: &'a KeyPairName, region: &'a Region },
     Generated { name: &'a KeyPairName, region: &'a Region },
-    Adopted { name: &'a KeyPairName, region: &'a Region },
+    Adopted { name: &'a KeyPairName, region: &'a Region, stays: bool },
     AdoptedUnverified { name: &'a KeyPairName, region: &'a Region },
     Downloaded { secret: &'a str, region: &'a Region },
     Absent { name: &'a KeyPairName, region: &'a Region },
@@ -182,11 +182,18 @@ impl fmt::Display for Message<'_> {
             Self::Generated { name, region } => {
                 write!(to, "the key pair {name} was generated and exists in {region}")
             }
-            Self::Adopted { name, region } => {
+            Self::Adopted { name, region, stays } => {
                 write!(
                     to,
                     "adopted the key pair {name}, which already existed in {region} with this key"
-                )
+                )?;
+                if *stays {
+                    to.write_str(
+                        "; it stays when you delete this object, unless you set deletionPolicy: \
+                         Delete",
+                    )?;
+                }
+                Ok(())
             }
             Self::AdoptedUnverified { name, region } => write!(
                 to,

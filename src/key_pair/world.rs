@@ -331,7 +331,7 @@ impl Observed {
     /// asks for that, or the answer to a change does not tell how the pair is now.
     #[must_use]
     pub fn reads_live(&self) -> bool {
-        self.asked || self.done.leaves_unknown
+        self.asked || self.done.leaves_unknown()
     }
 }
 
@@ -413,8 +413,6 @@ pub struct Done {
     pub delete: Option<Operation>,
     /// A change found no pair where a read had shown one.
     pub found_none: bool,
-    /// The answer to a change does not tell how the pair is now.
-    pub leaves_unknown: bool,
     /// How often the pair was read live again, because the read before was too old.
     pub repeated_reads: usize,
     /// The key that was generated.
@@ -433,6 +431,22 @@ pub struct Done {
     pub read_for_release: Option<lightsail::Result<Option<KeyPair>>>,
     /// Whether the owner tag was taken off, if that was tried.
     pub tag_release: Option<lightsail::Result<()>>,
+}
+
+impl Done {
+    /// Whether the answer to a change does not tell how the pair is now.
+    fn leaves_unknown(&self) -> bool {
+        let is_silent = |deletion| !shows_absence(Some(deletion));
+        self.found_none || self.delete.as_ref().is_some_and(is_silent)
+    }
+}
+
+/// Whether the answer to a deletion shows that the pair is gone. An answer without an operation may
+/// be none of Lightsail's. If it found none, a read has just shown the pair all the same, and it is
+/// read again: one of Lightsail's servers may not know it.
+#[must_use]
+pub(super) fn shows_absence(answer: Option<&Operation>) -> bool {
+    answer.is_some_and(|operation| operation.id.is_some())
 }
 
 /// Whether an old private key was copied to a Secret of its own.

@@ -20,8 +20,10 @@ pub use self::candidate::{Candidate, Times};
 use self::election::Election;
 use crate::clock::Moment;
 use crate::kube_error::{is_of_certificates, without_content};
+use crate::kubeconfig;
 use crate::lease::HeldLease;
 use crate::metrics::Metrics;
+use crate::readiness::Readiness;
 use crate::telemetry::end_log;
 
 /// How long giving back the Lease may take. If it takes longer, the next leader waits until the
@@ -41,6 +43,8 @@ pub struct Leadership {
     pub lease: HeldLease,
     /// Whether this process acts.
     pub metrics: Metrics,
+    /// What the election waits for.
+    pub readiness: Readiness,
     /// The process must end: a follower no longer stands for election.
     pub stop: CancellationToken,
     /// The work in flight has ended, so the Lease can be given back.
@@ -69,9 +73,12 @@ pub async fn lead(
     let (ended, end) = oneshot::channel();
     let run = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let outcome = runtime
-            .context("the election has no runtime")
-            .and_then(|runtime| runtime.block_on(stand(kube, candidate, leadership)));
+        let outcome = runtime.context("the election has no runtime").and_then(|runtime| {
+            let outcome = runtime.block_on(stand(kube, candidate, leadership));
+            // Its credential plugin may not have ended.
+            runtime.shutdown_background();
+            outcome
+        });
         // There is no receiver if the process ends for another reason.
         let _ = ended.send(outcome);
     };
@@ -85,7 +92,12 @@ async fn stand(
     leadership: Leadership,
 ) -> anyhow::Result<()> {
     let (times, lease) = (candidate.times, candidate.lease.clone());
-    let client = Client::try_from(kube).map_err(|error| anyhow!(without_content(&error)))?;
+    let what = kubeconfig::slow_part(&kube);
+    let make = || Client::try_from(kube).map_err(|error| anyhow!(without_content(&error)));
+    let client = tokio::select! {
+        client = kubeconfig::patiently(what, &leadership.readiness, make) => client?,
+        () = leadership.stop.cancelled() => return Ok(()),
+    };
     let mut election = Election::new(client, candidate);
     let sent = tokio::select! {
         sent = acquire(&mut election, times) => sent,

@@ -16,7 +16,9 @@ use super::error::{Error, ErrorKind};
 use super::pages::Pages;
 use super::retry::Policy;
 use super::sender::{ALWAYS, IsWanted, Sender};
-use super::types::{Acknowledged, Downloaded, Imported, Instance, KeyPair, Read, Result};
+use super::types::{
+    Acknowledged, Downloaded, Imported, Instance, KeyPair, ListedPairs, Read, Result,
+};
 use crate::api::Operation;
 use crate::ids::{Arn, Fingerprint, KeyPairName, Region, Scope};
 
@@ -108,11 +110,14 @@ impl Lightsail {
     ///
     /// # Errors
     /// As for [`Self::each_key_pair`].
-    /// Also if a pair comes without its name or ARN.
-    pub async fn key_pairs(&self) -> Result<Vec<KeyPair>> {
-        let mut pairs = Vec::new();
-        self.each_key_pair(|_, pair| pairs.push(pair)).await?;
-        pairs.into_iter().collect()
+    pub async fn key_pairs(&self) -> Result<ListedPairs> {
+        let mut listed = ListedPairs { pairs: Vec::new(), unusable: 0 };
+        self.each_key_pair(|_, pair| match pair {
+            Ok(pair) => listed.pairs.push(pair),
+            Err(_) => listed.unusable += 1,
+        })
+        .await?;
+        Ok(listed)
     }
 
     /// `GetKeyPairs` over all pages, the default pair included. A pair that comes without its name
@@ -141,14 +146,19 @@ impl Lightsail {
     /// to find it. It is as old as the page that has it, or as the last one.
     ///
     /// # Errors
-    /// As for [`Self::each_key_pair`].
+    /// As for [`Self::each_key_pair`]. Also if only a pair without a name can be it.
     pub async fn find_listed(&self, name: &KeyPairName) -> Result<Read<Option<KeyPair>>> {
-        let mut pages = Pages::default();
+        let (mut pages, mut may_be_nameless) = (Pages::default(), false);
         loop {
             let Read { value: mut page, at } = self.page_of_key_pairs(&pages).await?;
             let of_name = |pair: &types::KeyPair| pair.name.as_deref() == Some(name.as_str());
-            let found = list(page.key_pairs.take(), &page, "keyPairs")?.into_iter().find(of_name);
+            let pairs = list(page.key_pairs.take(), &page, "keyPairs")?;
+            may_be_nameless |= pairs.iter().any(convert::is_nameless);
+            let found = pairs.into_iter().find(of_name);
             if found.is_some() || !pages.turn(page.next_page_token)? {
+                if found.is_none() && may_be_nameless {
+                    return Err(Error::incomplete("keyPair.name"));
+                }
                 return Ok(Read { value: found.map(convert::key_pair).transpose()?, at });
             }
         }

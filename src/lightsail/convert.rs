@@ -26,6 +26,11 @@ pub(super) fn key_pair(pair: types::KeyPair) -> Result<KeyPair> {
     })
 }
 
+/// Whether it has no name, so that it may be any.
+pub(super) fn is_nameless(pair: &types::KeyPair) -> bool {
+    pair.name.as_ref().is_none_or(String::is_empty)
+}
+
 /// A text in an answer. An empty one says as little as none: two that are empty are not the same.
 fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())

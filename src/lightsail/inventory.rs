@@ -21,6 +21,7 @@ use crate::api::OWNER_TAG;
 use crate::clock::Moment;
 use crate::ids::{KeyPairName, Region, Scope};
 use crate::metrics::Metrics;
+use crate::outage::{News, Spoken};
 
 /// Which list will do.
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +111,8 @@ struct CachedListing {
     listing: Cached<Arc<Listing>>,
     /// Changes since the read of a list began that is still being read.
     corrections: Vec<Correction>,
+    /// What the log says of pairs that are left out.
+    complained: Spoken,
 }
 
 /// What is known of the pair of a name: its state, or that it is gone.
@@ -266,7 +269,7 @@ impl Inventory {
             entry.pages.send_if_modified(|pages| std::mem::replace(pages, page) != page);
             match pair {
                 Ok(pair) => self.insert(&mut listing, &pair, before.as_deref()),
-                Err(_) => listing.is_incomplete = true,
+                Err(_) => listing.unusable += 1,
             }
         };
         let pages = region.each_key_pair(take).await;
@@ -278,6 +281,7 @@ impl Inventory {
             listing.end(pages);
             self.put_in(&mut listing, &corrections);
             self.count(&region, &entry, &listing);
+            complain(&region, &mut cached.complained, listing.unusable);
             Arc::new(listing)
         });
         if listing.is_ok() {
@@ -365,6 +369,19 @@ impl Inventory {
         if cache.has(&key(region), entry) {
             self.metrics.inventory_failed(region.scope());
         }
+    }
+}
+
+/// Says in the log that a list has entries that cannot be used, once until it has none.
+fn complain(region: &Lightsail, complained: &mut Spoken, unusable: usize) {
+    if let Some(News::Begins) = complained.note(unusable > 0, Instant::now()) {
+        let Scope { account, region } = region.scope();
+        tracing::warn!(
+            account = account.as_str(),
+            region = region.as_str(),
+            count = unusable,
+            "Lightsail lists key pairs without a name or an ARN; the operator ignores them"
+        );
     }
 }
 

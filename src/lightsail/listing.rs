@@ -31,8 +31,8 @@ pub struct Listing {
     arns: Arc<str>,
     /// How many of them this cluster manages.
     pub(super) managed: usize,
-    /// Whether something was listed that cannot be told apart, and is not in here.
-    pub(super) is_incomplete: bool,
+    /// How many were listed that cannot be told apart, and are not in here.
+    pub(super) unusable: usize,
     pages: usize,
     started_at: Moment,
     took: Duration,
@@ -45,9 +45,9 @@ impl Listing {
     /// A list whose read begins now.
     pub(super) fn begin() -> Self {
         let (pairs, arns, started_at) = (HashMap::new(), "".into(), Moment::now());
-        let (managed, is_incomplete, pages, took) = (0, false, 0, Duration::ZERO);
+        let (managed, unusable, pages, took) = (0, 0, 0, Duration::ZERO);
         let by_namespace = OnceLock::new();
-        Self { pairs, by_namespace, arns, managed, is_incomplete, pages, started_at, took }
+        Self { pairs, by_namespace, arns, managed, unusable, pages, started_at, took }
     }
 
     /// The read is complete.
@@ -68,7 +68,7 @@ impl Listing {
     /// It is not there, and something was listed that may be it.
     pub fn find_for_sure(&self, name: &KeyPairName) -> Result<Option<KeyPair>> {
         match self.find(name) {
-            None if self.is_incomplete => Err(Error::incomplete("keyPair.arn")),
+            None if self.unusable > 0 => Err(Error::incomplete("keyPair.arn")),
             found => Ok(found),
         }
     }

@@ -51,7 +51,9 @@ pub use retry::planned_within;
 pub use sender::IsWanted;
 pub(crate) use session::role;
 pub use sessions::{OpenedRegion, Origin, Role, Route, Sessions};
-pub use types::{Acknowledged, Downloaded, Imported, Instance, KeyPair, Read, Result, Tags};
+pub use types::{
+    Acknowledged, Downloaded, Imported, Instance, KeyPair, ListedPairs, Read, Result, Tags,
+};
 
 #[cfg(test)]
 pub(crate) mod samples;

@@ -54,6 +54,15 @@ impl KeyPair {
     }
 }
 
+/// What `GetKeyPairs` lists.
+#[derive(Clone, Debug)]
+pub struct ListedPairs {
+    /// The pairs.
+    pub pairs: Vec<KeyPair>,
+    /// How many entries besides have no name or no ARN, and are no pairs that anybody could use.
+    pub unusable: usize,
+}
+
 /// What `DownloadDefaultKeyPair` answered.
 #[derive(Clone, Debug)]
 pub struct Downloaded {

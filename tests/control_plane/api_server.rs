@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
+use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{
     ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
@@ -10,7 +11,7 @@ use kube::api::{
 };
 use lightsail_operator::api::conditions::{READY, find};
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair};
-use serde_json::json;
+use serde_json::{Value, json};
 use testbed::api_proxy::{ApiProxy, Matcher, Place};
 use testbed::operator::Operator;
 
@@ -208,29 +209,14 @@ async fn an_object_that_is_there_is_not_said_to_have_vanished() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_status_is_written_where_policies_read_and_change_the_whole_object() {
     let bed = Bed::new("mutated").await;
-    let name = bed.namespace.clone();
-    let here = json!([{ "name": "here", "expression": format!("request.namespace == '{name}'") }]);
-    let mark = "[JSONPatch{op: 'add', path: '/metadata/labels/mark', \
-                value: object.spec.region}]";
-    let policy = json!({ "spec": {
-        "matchConstraints": { "resourceRules": [{ "apiGroups": ["lightsail-operator.dev"],
-            "apiVersions": ["*"], "operations": ["UPDATE"],
-            "resources": ["lightsailkeypairs/status", "hostkeyresets/status"] }] },
-        "matchConditions": here, "failurePolicy": "Fail", "reinvocationPolicy": "Never",
-        "mutations": [{ "patchType": "JSONPatch", "jsonPatch": { "expression": mark } }],
-    } });
-    let binding = json!({ "spec": { "policyName": name } });
-    let mut made = Vec::new();
-    for (kind, object) in
-        [("MutatingAdmissionPolicy", policy), ("MutatingAdmissionPolicyBinding", binding)]
-    {
-        let kind = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind);
-        let resource = ApiResource::from_gvk(&kind);
-        let object = DynamicObject::new(&name, &resource).data(object);
-        let api: Api<DynamicObject> = Api::all_with(bed.cluster.client(), &resource);
-        api.create(&PostParams::default(), &object).await.unwrap();
-        made.push(api);
-    }
+    let made = mutate(
+        &bed,
+        &json!({ "apiGroups": ["lightsail-operator.dev"], "apiVersions": ["*"],
+            "operations": ["UPDATE"],
+            "resources": ["lightsailkeypairs/status", "hostkeyresets/status"] }),
+        "op: 'add', path: '/metadata/labels/mark', value: object.spec.region",
+    )
+    .await;
     // What it marks must have labels.
     let spec = imported(&public_key("ed25519"));
     bed.create::<LightsailKeyPair>("bare", &spec).await;
@@ -246,9 +232,76 @@ async fn a_status_is_written_where_policies_read_and_change_the_whole_object() {
     .await;
     let _operator = bed.start().await;
     bed.wait_ready::<LightsailKeyPair>("marked", "Imported").await;
+    let name = bed.namespace.clone();
     for api in made {
         api.delete(&name, &DeleteParams::default()).await.unwrap();
     }
+}
+
+/// Has the API server change what is written in the namespace. Returns what is to be removed after
+/// that, by the name of the namespace.
+async fn mutate(bed: &Bed, what: &Value, patch: &str) -> Vec<Api<DynamicObject>> {
+    let name = bed.namespace.clone();
+    let here = json!([{ "name": "here", "expression": format!("request.namespace == '{name}'") }]);
+    let mutation = format!("[JSONPatch{{{patch}}}]");
+    let policy = json!({ "spec": {
+        "matchConstraints": { "resourceRules": [what] },
+        "matchConditions": here, "failurePolicy": "Fail", "reinvocationPolicy": "Never",
+        "mutations": [{ "patchType": "JSONPatch", "jsonPatch": { "expression": mutation } }],
+    } });
+    let binding = json!({ "spec": { "policyName": name } });
+    let mut made = Vec::new();
+    for (kind, object) in
+        [("MutatingAdmissionPolicy", policy), ("MutatingAdmissionPolicyBinding", binding)]
+    {
+        let kind = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind);
+        let resource = ApiResource::from_gvk(&kind);
+        let object = DynamicObject::new(&name, &resource).data(object);
+        let api: Api<DynamicObject> = Api::all_with(bed.cluster.client(), &resource);
+        api.create(&PostParams::default(), &object).await.unwrap();
+        made.push(api);
+    }
+    made
+}
+
+/// The API server accepts each Secret, and keeps something else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i15_a_key_that_is_changed_on_its_way_into_the_secret_is_not_imported() {
+    let bed = Bed::new("changed-secret").await;
+    let made = mutate(
+        &bed,
+        &json!({ "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"],
+            "resources": ["secrets"] }),
+        "op: 'replace', path: '/data/ssh-privatekey', value: 'Zm9v'",
+    )
+    .await;
+    let probe = json!({ "metadata": { "name": "probe" }, "data": { "ssh-privatekey": "" } });
+    let probe: Secret = serde_json::from_value(probe).unwrap();
+    let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+    wait_for("the policy takes effect", async || {
+        let created = bed.secrets().create(&dry_run, &probe).await.unwrap();
+        created.data.is_some_and(|data| data["ssh-privatekey"].0 == b"foo")
+    })
+    .await;
+    let _operator = bed.start().await;
+    let spec = json!({ "type": "Generated", "region": REGION });
+    bed.create::<LightsailKeyPair>("fleet", &spec).await;
+    let words = "something has changed it; if an admission policy or webhook did";
+    let (_, said) = bed.wait_stalled::<LightsailKeyPair>("fleet", "SecretRejected").await;
+    assert!(said.contains(words), "{said}");
+    assert_eq!((bed.calls("ImportKeyPair"), bed.region.key_pairs()), (0, Vec::new()));
+    let name = bed.namespace.clone();
+    for api in made {
+        api.delete(&name, &DeleteParams::default()).await.unwrap();
+    }
+    let other = json!({ "spec": { "generated": { "secret": { "name": "other" } } } });
+    wait_for("the policy is gone", async || {
+        let created = bed.secrets().create(&dry_run, &probe).await.unwrap();
+        created.data.is_none_or(|data| data["ssh-privatekey"].0.is_empty())
+    })
+    .await;
+    bed.patch::<LightsailKeyPair>("fleet", &other).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Generated").await;
 }
 
 /// A proxy does not pass on the responses to writes. What they wrote is there, and is found.

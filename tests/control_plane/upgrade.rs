@@ -101,8 +101,10 @@ fn key_pairs() -> Vec<(&'static str, Value, &'static str, String)> {
         spec
     };
     let absent = json!({ "type": "Imported", "region": REGION, "ensure": "Absent" });
-    let adopted =
-        format!("adopted the key pair adopted, which already existed in {REGION} with this key");
+    let adopted = format!(
+        "adopted the key pair adopted, which already existed in {REGION} with this key; it stays \
+         when you delete this object, unless you set deletionPolicy: Delete"
+    );
     let kept = format!("the Secret kept holds the private key of the default key pair of {REGION}");
     vec![
         ("inline", tagged, "Imported", there("inline", "was imported")),

@@ -260,6 +260,28 @@ async fn a_cluster_that_is_not_there_does_not_lose_lightsail() {
     }
 }
 
+/// One without a name is no pair that anybody could name.
+#[tokio::test]
+async fn a_key_pair_without_a_name_spoils_no_region() {
+    let ground = Ground::new().await;
+    let arn = "arn:aws:lightsail:eu-west-1:123456789012:KeyPair/1";
+    let pairs = [
+        json!({ "arn": arn }),
+        json!({ "name": "", "arn": arn }),
+        json!({ "name": "bare" }),
+        json!({ "name": "whole", "arn": arn }),
+    ];
+    let body = json!({ "keyPairs": pairs }).to_string();
+    let effect = FaultEffect::Body { status: 200, body };
+    ground.simulator.add_fault(Fault::new("GetKeyPairs", effect));
+    let said = ground.export(&["--region", HERE, "--output=json"]).await;
+    assert_eq!((said.code, said.err.matches("error: ").count()), (Some(1), 1), "{said:?}");
+    let words = "eu-west-1: left out 3 key pairs that Lightsail lists without a name or an ARN";
+    assert!(said.err.contains(words), "{said:?}");
+    let names: Vec<String> = said.findings().into_keys().collect();
+    assert_eq!(names, ["whole"], "{said:?}");
+}
+
 /// An API server that answers everything so, and a kubeconfig for it.
 fn cluster(folder: &Path, status: u16, answer: Value) -> PathBuf {
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -12,7 +12,7 @@ use crate::engine::{Lookup, objects};
 use crate::error::Error;
 use crate::ids::Fingerprint;
 use crate::key_pair::unrecorded::{ImportCall, Sent};
-use crate::key_pair::world::{DesiredPair, PairRead, SetAside};
+use crate::key_pair::world::{DesiredPair, PairRead, SetAside, shows_absence};
 use crate::key_pair::{claim, observe, plan, record, status};
 use crate::lightsail::{ErrorKind, Imported, KeyPair};
 use crate::secret::{self, Found, SecretSpec};
@@ -94,7 +94,7 @@ impl Run<'_> {
 
     fn read_again(&mut self) {
         self.correct_inventory(None);
-        (self.observed.pair, self.observed.done.leaves_unknown) = (None, true);
+        self.observed.pair = None;
     }
 
     /// What is known by a change of one's own.
@@ -237,7 +237,7 @@ impl Run<'_> {
             }
         });
         self.observed.done.delete = answer?;
-        if plan::shows_absence(self.observed.done.delete.as_ref()) {
+        if shows_absence(self.observed.done.delete.as_ref()) {
             self.learn(None);
         } else {
             self.observed.done.found_none |= self.observed.done.delete.is_none();

@@ -4,7 +4,8 @@ use std::fmt::{Formatter, Result};
 
 use super::release::or_retain;
 use crate::api::{FIELD_MANAGER, Reason};
-use crate::secret::{MANAGED_BY, OWNER, Rejection, owner_annotation};
+use crate::secret::{MANAGED_BY, OWNER, PRIVATE_KEY, Rejection, owner_annotation};
+use crate::ssh::InvalidPrivateKey;
 
 /// What is in the way of a Secret. `ends`: the object is being deleted.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +22,7 @@ pub enum SecretProblem<'a> {
     WithoutOwner { object: &'a str, needs_key: bool, ends: bool },
     CopyNotOwned { copy: &'a str },
     Rejected { why: Rejection, needs_key: bool },
+    Overwritten { why: InvalidPrivateKey, needs_key: bool },
     Refused { why: &'a str },
     Unread { why: &'a str },
     OwnerStays { why: &'a str, may_go: bool },
@@ -40,6 +42,7 @@ impl SecretProblem<'_> {
             | Self::WithoutOwner { .. }
             | Self::CopyNotOwned { .. } => Reason::SecretNotOwned,
             Self::Rejected { .. }
+            | Self::Overwritten { .. }
             | Self::Refused { .. }
             | Self::Unread { .. }
             | Self::OwnerStays { .. }
@@ -113,6 +116,7 @@ impl SecretProblem<'_> {
                 "the Secret {secret} cannot be used: {why}{}",
                 readable_key(*why, *needs_key)
             ),
+            Self::Overwritten { why, needs_key } => overwritten(to, secret, *why, *needs_key),
             Self::Refused { why } => write!(
                 to,
                 "the Secret {secret} cannot be read or written: {why}; if a permission, policy, \
@@ -148,6 +152,22 @@ impl SecretProblem<'_> {
             ),
         }
     }
+}
+
+/// The key that the operator wrote is not what is there.
+fn overwritten(
+    to: &mut Formatter<'_>,
+    secret: &str,
+    why: InvalidPrivateKey,
+    needs_key: bool,
+) -> Result {
+    write!(
+        to,
+        "the Secret {secret} cannot be used: its {PRIVATE_KEY} {why}. The operator wrote a private \
+         key there, so something has changed it; if an admission policy or webhook did, exempt the \
+         operator's Secrets{}",
+        readable_key(Rejection::Unreadable(why), needs_key)
+    )
 }
 
 /// How the spec comes to name a Secret whose key can be read.

@@ -79,10 +79,16 @@ fn it_is_not_on_its_way_out(candidate: &Candidate<'_>) -> Option<Step> {
 }
 
 fn it_can_be_read(candidate: &Candidate<'_>) -> Option<Step> {
-    let Candidate { found, needs_key, .. } = candidate;
-    let unreadable = found.rejects.filter(|why| matches!(why, Rejection::Unreadable(_)));
-    let why = unreadable.filter(|_| !found.is_of_another)?;
-    Some(candidate.refuse(SecretProblem::Rejected { why, needs_key: *needs_key }))
+    let Candidate { observed, found, .. } = candidate;
+    let Some(Rejection::Unreadable(key)) = found.rejects.filter(|_| !found.is_of_another) else {
+        return None;
+    };
+    let needs_key = candidate.needs_key;
+    Some(candidate.refuse(if found.was_created || observed.done.wrote_secret {
+        SecretProblem::Overwritten { why: key, needs_key }
+    } else {
+        SecretProblem::Rejected { why: Rejection::Unreadable(key), needs_key }
+    }))
 }
 
 fn it_is_of_the_type(candidate: &Candidate<'_>) -> Option<Step> {

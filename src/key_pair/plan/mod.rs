@@ -41,7 +41,6 @@ pub use ownership::own_pair;
 pub use permission::RELEASE_WITHOUT_CALL;
 pub use reads::{
     max_age_of_list, max_age_of_list_for, needs_another_read, pages_for_count, pages_for_pair,
-    shows_absence,
 };
 pub use refusals::{looked_up, may_be_deleted_elsewhere};
 pub use source::source;

@@ -190,7 +190,10 @@ fn keep(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Step {
     let (name, region) = (&desired.name, &desired.region);
     let message = match (origin(desired, observed, pair), &desired.pair) {
         (Origin::Adopted, _) if compare(desired, observed, pair) == Some(Match::Same) => {
-            Message::Adopted { name, region }
+            // Whoever created the object again expects the pair to go with it, as before.
+            let is_unset = desired.deletion_policy.is_none() && !desired.suspend;
+            let stays = is_unset && !desired.limits.keep_adopted();
+            Message::Adopted { name, region, stays }
         }
         // It is never deleted or replaced.
         (Origin::Adopted, _) => Message::AdoptedUnverified { name, region },

@@ -10,7 +10,7 @@ use super::refusals::{
     deletion_of_predecessor, deletion_under_way, failed_operation, unanswered_deletion,
 };
 use super::step::Step;
-use crate::api::{Operation, Reason};
+use crate::api::Reason;
 use crate::engine::State;
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
@@ -48,14 +48,6 @@ pub fn max_age_of_list_for(desired: &Desired, observed: &Observed) -> Duration {
 pub fn needs_another_read(observed: &Observed, change: &lightsail::Result<()>) -> bool {
     let found_none = change.as_ref().is_err_and(|error| error.kind == ErrorKind::NotFound);
     found_none && !observed.done.found_none
-}
-
-/// Whether the answer to a deletion shows that the pair is gone. An answer without an operation may
-/// be none of Lightsail's. If it found none, a read has just shown the pair all the same, and it is
-/// read again: one of Lightsail's servers may not know it.
-#[must_use]
-pub fn shows_absence(answer: Option<&Operation>) -> bool {
-    answer.is_some_and(|operation| operation.id.is_some())
 }
 
 /// The step, or the read that has to come before it.

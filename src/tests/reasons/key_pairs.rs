@@ -122,7 +122,8 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
     let mut samples = vec![
         Message::Imported { name, region },
         Message::Generated { name, region },
-        Message::Adopted { name, region },
+        Message::Adopted { name, region, stays: true },
+        Message::Adopted { name, region, stays: false },
         Message::AdoptedUnverified { name, region },
         Message::Downloaded { secret, region },
         Message::Absent { name, region },
@@ -203,6 +204,8 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
     samples.extend(PRIVATE.map(|why| unusable(Rejection::Unreadable(why), true)));
     samples.extend([
         unusable(Rejection::Unreadable(InvalidPrivateKey::Unknown), false),
+        of_secret(SecretProblem::Overwritten { why: InvalidPrivateKey::Unknown, needs_key: true }),
+        of_secret(SecretProblem::Overwritten { why: InvalidPrivateKey::Unknown, needs_key: false }),
         of_secret(SecretProblem::IsChanged),
         of_secret(SecretProblem::Refused { why: "the API server's own words" }),
         of_secret(SecretProblem::Unread { why: "the API server's own words" }),

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::api::{LightsailKeyPair, Reason};
+use crate::key_pair::world::shows_absence;
 use crate::key_pair::{record, status};
 use crate::lightsail::Downloaded;
 

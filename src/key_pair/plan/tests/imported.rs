@@ -1,6 +1,8 @@
 //! The rows of an imported pair that should be there, and of one that somebody else made.
 
 use super::*;
+use crate::api::Reason;
+use crate::api::account::Adoption;
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "it is a table")]
@@ -9,8 +11,12 @@ fn an_imported_pair_that_should_be_there() {
         ("nothing is called before the account is known", |_, o| o.account = None, "Identify"),
         ("a read may come from the shared list", |_, _| {}, "Read pair"),
         ("but not if somebody asked for one now", |_, o| o.asked = true, "Read pair live"),
-        ("nor if the answer to a change does not tell how it is",
-         |_, o| o.done.leaves_unknown = true, "Read pair live"),
+        ("nor if a change found none", |_, o| o.done.found_none = true, "Read pair live"),
+        ("nor if the answer to a deletion does not tell how it is",
+         |_, o| o.done.delete = Some(Operation::default()), "Read pair live"),
+        ("one that named its operation does", |_, o| {
+            o.done.delete = Some(Operation { id: Some("1".to_owned()), ..Operation::default() });
+        }, "Read pair"),
         ("key pairs are counted if they have a limit", |d, o| {
             (o.pair, d.limits.max_key_pairs) = (cached(None), Some(3));
         }, "CountKeyPairs"),
@@ -360,4 +366,27 @@ fn an_imported_pair_that_somebody_else_made() {
         ("and the greater one waits for it",
          |_, o| o.rivals = vec![rival("c", None)], "AddFinalizer"),
     ]);
+}
+
+#[test]
+fn an_adopted_pair_says_that_it_stays_if_only_the_default_says_so() {
+    let kept = Limits { adoption: Adoption::Retain, ..Limits::default() };
+    for (name, policy, limits, expected) in [
+        ("nothing is said", None, Limits::default(), true),
+        ("the spec says so", Some(DeletionPolicy::Retain), Limits::default(), false),
+        ("it says the contrary", Some(DeletionPolicy::Delete), Limits::default(), false),
+        ("the account does not allow the contrary", None, kept, false),
+    ] {
+        let (mut desired, mut observed) = (desired(), observed());
+        unchanged(&mut observed);
+        observed.recorded.origin = Some(Origin::Adopted);
+        (desired.deletion_policy, desired.limits) = (policy, limits);
+        let effective = effective_deletion_policy(&desired, observed.recorded.origin);
+        let Step::Finish(verdict) = plan(&desired, &observed) else { panic!("{name}") };
+        assert_eq!(verdict.reason, Reason::Adopted, "{name}");
+        let says = verdict.message.ends_with("it stays when you delete this object, unless you set \
+                                              deletionPolicy: Delete");
+        assert_eq!(says, expected, "{name}: {}", verdict.message);
+        assert!(!says || effective == DeletionPolicy::Retain, "{name}");
+    }
 }

@@ -147,6 +147,30 @@ fn i3_a_secret_is_left_only_with_a_copy_of_the_key_if_there_is_a_pair() {
 }
 
 #[test]
+fn i15_what_the_operator_wrote_and_cannot_read_back_was_changed_by_something() {
+    let desired = generated();
+    let unreadable = || Found { is_own: true, ..somebodys_secret() };
+    let created = || Found { was_created: true, ..unreadable() };
+    for (name, found, wrote, expected) in [
+        ("it was written just now", unreadable(), true, true),
+        ("it was created then", created(), true, true),
+        ("or earlier", created(), false, true),
+        ("somebody else has created it", unreadable(), false, false),
+    ] {
+        let found =
+            Found { rejects: Some(Rejection::Unreadable(InvalidPrivateKey::Unknown)), ..found };
+        let mut observed = observed();
+        (observed.pair, observed.has_finalizer) = (live(None), true);
+        (observed.done.wrote_secret, observed.done.generated) = (wrote, Some(private_key()));
+        observed.secret = Lookup::Found(found.clone());
+        assert_eq!(word(&plan(&desired, &observed)), "Stalled SecretRejected", "{name}");
+        let said = said(&desired, observed, found, None);
+        assert_eq!(said.contains("something has changed it"), expected, "{name}: {said}");
+        assert_eq!(said.contains("was not changed"), !expected, "{name}: {said}");
+    }
+}
+
+#[test]
 fn a_comment_is_no_part_of_a_key() {
     let file = Key::generate(&["-t", "ed25519"]);
     let key = PrivateKey::parse(&file.private()).unwrap();

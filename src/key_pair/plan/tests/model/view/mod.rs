@@ -371,7 +371,6 @@ impl Plans {
             delete: run.deleted.then_some(deletion),
             // Here, a change of tags that finds none fails.
             found_none: run.found_none,
-            leaves_unknown: run.found_none,
             repeated_reads: 0,
             generated: run.generated.map(|key| self.private(key).clone()),
             download: run.download.map(|(key, id)| Downloaded { key: self.private(key).clone(),
