@@ -11,7 +11,7 @@ use super::claim::PairClaim;
 use super::crowd::Crowds;
 use super::desired::LONGEST_INTERVAL;
 use super::unrecorded::{AllUnrecorded, ImportCall, Sent, Unrecorded};
-use super::world::SourceRef;
+use super::world::{DeletedPair, SourceRef};
 use crate::access::Grant;
 use crate::api::account::NamespacesFrom;
 use crate::api::{LightsailKeyPair, Reason};
@@ -21,6 +21,7 @@ use crate::engine::rows::Rows;
 use crate::engine::tables::ByUid;
 use crate::engine::{ObjectRef, Outcome};
 use crate::ids::{Arn, KeyPairName, Scope};
+use crate::lightsail::KeyPair;
 
 /// What is remembered.
 #[derive(Debug, Default)]
@@ -52,8 +53,10 @@ pub(super) struct Memory {
     /// By namespace: when an object last went whose pair may have stayed. A list whose read began
     /// before may not show that pair, and does not tell how many the namespace has.
     left_at: Mutex<HashMap<Arc<str>, Moment>>,
-    /// Objects that were being deleted before this process led.
-    deleting: Mutex<ByUid<()>>,
+    /// Of objects that end: the generation whose Secret could not be read or changed.
+    secret_refused: Mutex<ByUid<i64>>,
+    /// Objects whose pair a process before this one may have begun to delete.
+    unwanted: Mutex<ByUid<()>>,
     /// Objects that go and leave no pair behind.
     without_pair: Mutex<ByUid<()>>,
     /// What an object needs and is missing, and since when.
@@ -155,14 +158,14 @@ impl Unanswered {
 pub(super) struct Deleted(HashMap<Digest<(Scope, KeyPairName)>, DeletedLately>);
 
 /// Which pair was deleted, and until when a read may show it.
-type DeletedLately = (Digest<Arn>, Moment);
+type DeletedLately = (Digest<KeyPair>, Moment);
 
 impl Deleted {
     /// The pair of this name was deleted, or may have been.
-    pub(super) fn note(&mut self, scope: &Scope, name: &KeyPairName, arn: &Arn, until: Moment) {
+    pub(super) fn note(&mut self, scope: &Scope, pair: &KeyPair, until: Moment) {
         let now = Moment::now();
         self.0.retain(|_, (_, until)| *until > now);
-        self.0.insert(Digest::of((scope, name)), (Digest::of(arn), until));
+        self.0.insert(Digest::of((scope, &pair.name)), (DeletedPair::digest(pair), until));
     }
 
     /// What was deleted last.
@@ -222,7 +225,8 @@ impl Memory {
     /// The pair of the object with this uid is dealt with.
     pub(super) fn forget(&self, uid: &str) {
         self.allowances.lock().remove(uid);
-        self.deleting.lock().remove(uid);
+        self.unwanted.lock().remove(uid);
+        self.secret_refused.lock().remove(uid);
         self.refused.lock().remove(uid);
         self.edit(uid, |known| *known = Unrecorded::default());
         self.within_limit.lock().remove(uid);
@@ -243,14 +247,29 @@ impl Memory {
         self.edit(uid, |known| known.import = ImportCall::Sent(sent));
     }
 
-    /// The object with this uid was being deleted before this process led.
-    pub(super) fn note_deleting(&self, uid: &str) {
-        self.deleting.lock().insert(uid, ());
+    /// An object that ends shows that its Secret could not be read or changed.
+    pub(super) fn note_secret_refused(&self, object: &LightsailKeyPair) {
+        let (uid, generation) = (object.metadata.uid.as_deref(), object.metadata.generation);
+        let mut refused = self.secret_refused.lock();
+        refused.set(uid.unwrap_or_default(), Some(generation.unwrap_or_default()));
     }
 
-    /// Whether it was.
-    pub(super) fn was_deleting(&self, uid: &str) -> bool {
-        self.deleting.lock().get(uid).is_some()
+    /// Whether its spec was edited since it showed that.
+    pub(super) fn is_edited_since_refusal(&self, object: &LightsailKeyPair) -> bool {
+        let uid = object.metadata.uid.as_deref().unwrap_or_default();
+        let refused = self.secret_refused.lock().get(uid).copied();
+        refused.is_some_and(|refused| object.metadata.generation.is_some_and(|now| now > refused))
+    }
+
+    /// Notes whether a process before this one may have begun to delete the pair of the object with
+    /// this uid.
+    pub(super) fn note_unwanted(&self, uid: &str, may_be_unwanted: bool) {
+        self.unwanted.lock().set(uid, may_be_unwanted.then_some(()));
+    }
+
+    /// Whether it may have.
+    pub(super) fn may_be_unwanted(&self, uid: &str) -> bool {
+        self.unwanted.lock().get(uid).is_some()
     }
 
     /// What allowed the object with this uid to use its credentials.

@@ -297,9 +297,9 @@ impl Controller for KeyPairs {
         let is_known = self.memory.rows.lock().get(&at).is_some_and(|row| row.uid == *uid);
         let comes_later = || self.memory.rows.lock().are_complete(&at.namespace) && !is_known;
         let acts = self.ctx.leading_since.borrow().is_some();
-        let is_deleting = object.metadata.deletion_timestamp.is_some();
-        if plan::may_be_deleted_elsewhere(is_deleting, is_known, acts) {
-            self.memory.note_deleting(uid);
+        if !(acts && is_known) {
+            let may_be_unwanted = record::may_be_unwanted(object);
+            self.memory.note_unwanted(uid, may_be_unwanted);
         }
         // Few objects have one, and what is recorded is copied to be read.
         let has_intent =

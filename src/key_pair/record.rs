@@ -4,7 +4,7 @@
 use k8s_openapi::jiff::Timestamp;
 
 use crate::api::conditions::{READY, STALLED, find, is_true, reason};
-use crate::api::key_pair::{ImportIntent, Origin};
+use crate::api::key_pair::{Ensure, ImportIntent, Origin};
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Operation, Reason};
 use crate::engine::objects;
 use crate::ids::{AccountId, Arn, Fingerprint};
@@ -157,6 +157,14 @@ pub(super) fn was_acted_on(object: &LightsailKeyPair) -> bool {
     let is_present =
         |status: &LightsailKeyPairStatus| is_current(object) && is_true(&status.conditions, READY);
     object.status.as_ref().is_some_and(is_present) && !objects::is_asked(object)
+}
+
+/// Whether the pair of an object that is seen first may be about to be deleted, by whoever acted
+/// before: unless it is new, or was content with its pair.
+pub(super) fn may_be_unwanted(object: &LightsailKeyPair) -> bool {
+    let is_content = object.spec.ensure == Ensure::Present && was_acted_on(object);
+    let is_deleting = object.metadata.deletion_timestamp.is_some();
+    is_deleting || (object.status.is_some() && !is_content)
 }
 
 /// Why the object is Stalled, if it shows that for its present generation.

@@ -172,7 +172,7 @@ pub(super) fn status(
     }
     if observed.done.import_refused {
         status.import_intent = status.import_intent.and_then(|it| refused(observed, it));
-    } else if observed.sent.is_none() {
+    } else if observed.sent.is_none() || plan::came_to_nothing(desired, observed) {
         status.import_intent = status.import_intent.and_then(unsent);
     }
     status.managed_tag_keys =
@@ -241,8 +241,8 @@ fn refused(observed: &Observed, intent: ImportIntent) -> Option<ImportIntent> {
     may_show_former.then_some(ImportIntent { date: None, ..intent })
 }
 
-/// What stays of an intent under which nothing was sent: the next process would not know that, and
-/// take a pair that another object has made for this one's.
+/// What stays of an intent under which nothing was sent, or whose import came to nothing: the next
+/// process would not know that, and take a pair that another object has made for this one's.
 fn unsent(intent: ImportIntent) -> Option<ImportIntent> {
     intent.replaced_arn.is_some().then_some(ImportIntent { date: None, ..intent })
 }

@@ -297,8 +297,11 @@ pub struct Observed {
     pub unlisted_until: Option<Timestamp>,
     /// Until when a call may still take effect that a process sent before this one led.
     pub predecessors_may_act: Timestamp,
-    /// Whether the object was being deleted before this process led.
-    pub was_deleting: bool,
+    /// Whether the spec was edited since an object that ends has shown that its Secret could not be
+    /// read or changed.
+    pub is_edited_since_refusal: bool,
+    /// Whether a process before this one may have begun to delete the pair.
+    pub may_be_unwanted: bool,
     /// How long after the answer to an import its effect may appear.
     pub effect_window: Duration,
     /// How long after its intent was dated the effect of an import may appear.
@@ -348,9 +351,18 @@ pub struct ImportSent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeletedPair {
     /// Which one.
-    pub arn: Digest<Arn>,
+    pub pair: Digest<KeyPair>,
     /// Until when a read may still show it.
     pub until: Timestamp,
+}
+
+impl DeletedPair {
+    /// Which pair this is. A fake of Lightsail may make ARNs of names: then the next one of its
+    /// name has another time.
+    #[must_use]
+    pub fn digest(pair: &KeyPair) -> Digest<KeyPair> {
+        Digest::of((&pair.arn, &pair.created_at))
+    }
 }
 
 /// What was read of a pair in Lightsail.

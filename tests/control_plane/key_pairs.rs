@@ -141,6 +141,43 @@ async fn i1_a_deletion_that_the_last_process_may_have_sent_is_not_sent_again() {
     assert_eq!((bed.region.key_pairs(), bed.calls("DeleteKeyPair")), (Vec::new(), 1));
 }
 
+/// Reads show the pair that was deleted a moment ago, whoever deleted it. A second deletion would
+/// take what has the name by then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i1_a_pair_that_is_unwanted_is_not_deleted_again_by_an_old_read() {
+    let replaced = || json!({ "imported": { "publicKey": public_key("ed25519") } });
+    let checks = [
+        (replaced(), "Imported", true),
+        (replaced(), "Imported", false),
+        (json!({ "ensure": "Absent" }), "Absent", true),
+    ];
+    let checks = checks.map(|(change, end, restarts)| async move {
+        let bed = Bed::new("unwanted").await;
+        let mut options = bed.options(None).await;
+        set(&mut options, "--settle-time", "10s");
+        options.arguments.push("--search-interval=5s".to_owned());
+        let mut operator = Operator::start(options).await.unwrap();
+        let mut spec = imported(&public_key("ed25519"));
+        spec["imported"]["replacePolicy"] = json!("Recreate");
+        bed.create::<LightsailKeyPair>("fleet", &spec).await;
+        bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+        bed.region.set_switches(|switches| switches.key_pair_lag = Duration::from_secs(8));
+        bed.patch::<LightsailKeyPair>("fleet", &json!({ "spec": change })).await;
+        wait_for("the deletion", async || bed.calls("DeleteKeyPair") > 0).await;
+        if restarts {
+            operator.restart().await.unwrap();
+        }
+        let is_done = |object: &LightsailKeyPair| {
+            let status = object.status.clone().unwrap_or_default();
+            let is_current = Some(status.observed_generation) == object.metadata.generation;
+            is_current && ready_reason(object) == end
+        };
+        bed.wait("fleet", end, is_done).await;
+        assert_eq!(bed.calls("DeleteKeyPair"), 1, "{end}, restarted: {restarts}");
+    });
+    futures::future::join_all(checks).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_rsa_key_is_verified_by_the_fingerprint_of_its_form() {
     let bed = Bed::new("rsa").await;

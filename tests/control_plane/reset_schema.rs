@@ -34,27 +34,27 @@ async fn bad_resets_are_refused() {
             (
                 "a blank reason",
                 with(reset(), &json!({ "reason": "  " })),
-                "reason must say on one line",
+                "reason must say, on one line",
             ),
             (
                 "a reason on two lines",
                 with(reset(), &json!({ "reason": "a\nb" })),
-                "reason must say on one line",
+                "reason must say, on one line",
             ),
             (
                 "a reason with a control character",
                 with(reset(), &json!({ "reason": "a\u{7}b" })),
-                "reason must say on one line",
+                "reason must say, on one line",
             ),
             (
                 "a reason that turns the direction",
                 with(reset(), &json!({ "reason": "a\u{202e}b" })),
-                "reason must say on one line",
+                "reason must say, on one line",
             ),
             (
                 "a reason with another line break",
                 with(reset(), &json!({ "reason": "a\u{2028}b" })),
-                "reason must say on one line",
+                "reason must say, on one line",
             ),
             (
                 "a reason that is too long",
@@ -157,7 +157,7 @@ async fn a_reason_can_be_seen() {
     for reason in invisible {
         let made = bed.try_create::<HostKeyReset>("bad", &of(reason)).await.map(|_| ());
         let refusal = made.unwrap_err().to_string();
-        assert!(refusal.contains("reason must say on one line"), "{reason:?}: {refusal}");
+        assert!(refusal.contains("reason must say, on one line"), "{reason:?}: {refusal}");
     }
     for (name, reason) in [("a", "ключи"), ("b", "鍵"), ("c", "٤٢"), ("d", "한\u{3164}")] {
         bed.create::<HostKeyReset>(name, &of(reason)).await;

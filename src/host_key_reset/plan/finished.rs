@@ -52,7 +52,8 @@ pub(super) fn keep(
 pub(super) fn is_remembered(mark: &Mark, status: &HostKeyResetStatus) -> bool {
     let operations = &status.operations;
     let are_over = !operations.is_empty() && operations.iter().all(Operation::is_over);
-    status.attempts == 0 || (mark.state != MarkState::Started && !are_over)
+    let has_begun = status.attempts > 0 || !operations.is_empty();
+    !has_begun || (mark.state != MarkState::Started && !are_over)
 }
 
 /// What the mark of an object says whose status does not tell.

@@ -220,13 +220,11 @@ impl Run<'_> {
         expected_fingerprint: Option<&Fingerprint>,
     ) -> Result<(), Error> {
         let until = || Moment::now() + self.ctx.settings.settle_time;
-        let pair = self.observed.pair.as_ref().and_then(|read| read.pair.as_ref());
-        let arn = pair.map(|pair| pair.arn.clone());
+        let pair = self.observed.pair.as_ref().and_then(|read| read.pair.clone());
         let answer = self.lightsail().delete_key_pair(&self.desired.name, expected_fingerprint);
         let answer = answer.await;
-        if let Some(arn) = arn.filter(|_| plan::may_have_deleted(&answer)) {
-            let (scope, name) = (self.lightsail().scope(), &self.desired.name);
-            self.memory.deleted.lock().note(scope, name, &arn, until());
+        if let Some(pair) = pair.filter(|_| plan::may_have_deleted(&answer)) {
+            self.memory.deleted.lock().note(self.lightsail().scope(), &pair, until());
         }
         // The reconciliation may be given up meanwhile, but then the process ends.
         self.note_deletion(plan::may_still_take_effect(&answer).then(until));

@@ -53,6 +53,9 @@ impl Run<'_> {
         if status != before {
             objects::write_status(&self.ctx.api_server, &self.object, &status).await?;
         }
+        if plan::is_refused_at_end(&self.desired, &self.observed) {
+            self.memory.note_secret_refused(&self.object);
+        }
         let aftermath = plan::aftermath(&status);
         self.memory.edit(&self.desired.uid, |known| {
             known.begun = None;

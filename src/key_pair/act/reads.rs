@@ -260,7 +260,7 @@ impl Run<'_> {
         let (scope, name) = (self.lightsail().scope(), &self.desired.name);
         let deleted = self.memory.deleted.lock().find(scope, name);
         self.observed.deleted =
-            deleted.map(|(arn, until)| DeletedPair { arn, until: self.clocks.time_of(until) });
+            deleted.map(|(pair, until)| DeletedPair { pair, until: self.clocks.time_of(until) });
     }
 
     /// Notes who wants the same now. Returns whether the plan does not know that yet.

@@ -24,8 +24,8 @@ pub enum SecretProblem<'a> {
     Rejected { why: Rejection, needs_key: bool },
     Overwritten { why: InvalidPrivateKey, needs_key: bool },
     Refused { why: &'a str },
-    Unread { why: &'a str },
-    OwnerStays { why: &'a str, may_go: bool },
+    Unread { why: &'a str, way_out: &'a str },
+    OwnerStays { why: &'a str, way_out: Option<&'a str> },
     IsChanged,
 }
 
@@ -122,24 +122,23 @@ impl SecretProblem<'_> {
                 "the Secret {secret} cannot be read or written: {why}; if a permission, policy, \
                  webhook or quota prevents this, correct it"
             ),
-            Self::Unread { why } => write!(
+            Self::Unread { why, way_out } => write!(
                 to,
                 "the Secret {secret} cannot be read: {why}; allow the operator to read it, or, if \
-                 the private key is saved elsewhere, set deletionPolicy: Retain and \
-                 secret.deleteWithObject: true in the spec to release the object without reading \
-                 the Secret"
+                 the private key is saved elsewhere, set deletionPolicy: Retain and {way_out} in \
+                 the spec to release the object without reading the Secret"
             ),
-            Self::OwnerStays { why, may_go } => {
+            Self::OwnerStays { why, way_out } => {
                 write!(
                     to,
                     "the Secret {secret} should be kept, but Kubernetes will delete it with its \
                      owner, because the operator is not allowed to remove the owner reference: \
                      {why}; remove metadata.ownerReferences from the Secret"
                 )?;
-                if *may_go {
-                    to.write_str(
-                        ", or, if the private key is saved elsewhere, set secret.deleteWithObject: \
-                         true in the spec",
+                if let Some(way_out) = way_out {
+                    write!(
+                        to,
+                        ", or, if the private key is saved elsewhere, set {way_out} in the spec"
                     )?;
                 }
                 Ok(())

@@ -46,9 +46,10 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
         }
         Failure::SecretRejected { name, why } => {
             let problem = if let Some(may_go) = owner_stays(desired, observed, name) {
-                SecretProblem::OwnerStays { why, may_go }
+                let way_out = may_go.then(|| let_go(desired));
+                SecretProblem::OwnerStays { why, way_out }
             } else if is_unread_at_end(desired, observed, name) {
-                SecretProblem::Unread { why }
+                SecretProblem::Unread { why, way_out: let_go(desired) }
             } else {
                 SecretProblem::Refused { why }
             };
@@ -58,6 +59,25 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
             Message::ConfigMapForbidden { name }.stalled(Next::Backoff)
         }
     }
+}
+
+fn lets_secret_go(desired: &Desired) -> bool {
+    desired.pair.secret().is_some_and(|secret| secret.delete_with_object)
+}
+
+/// What says that a Secret may go with its object. An edit says so that comes after the refusal.
+fn let_go(desired: &Desired) -> &'static str {
+    if lets_secret_go(desired) {
+        "secret.deleteWithObject to false and then to true"
+    } else {
+        "secret.deleteWithObject: true"
+    }
+}
+
+/// Whether a verdict about an object that ends is that its Secret could not be read or changed.
+#[must_use]
+pub fn is_refused_at_end(desired: &Desired, observed: &Observed) -> bool {
+    desired.goal.ends() && matches!(observed.failure, Some(Failure::SecretRejected { .. }))
 }
 
 /// Whether Lightsail rejects the name of the pair: a read of it has no other input.
@@ -80,14 +100,15 @@ fn ends_with_rejected_name(
 }
 
 /// The same without the Secret, if it cannot be read or changed, and its namespace is being
-/// deleted: it goes too, and the permission may be gone already. If the spec lets it go with the
-/// object, the object is released without it.
+/// deleted: it goes too, and the permission may be gone already. An object whose spec was edited
+/// since the refusal was shown, and lets the Secret go, is released without it too.
 pub(super) fn without_secret(desired: &Desired, observed: &Observed) -> Option<Observed> {
     let Some(Failure::SecretRejected { name, .. }) = &observed.failure else { return None };
     let may_go = || {
         let policy = effective_deletion_policy(desired, observed.recorded.origin);
-        let is_let_go = desired.pair.secret().is_some_and(|secret| secret.delete_with_object);
-        is_let_go && policy == DeletionPolicy::Retain
+        lets_secret_go(desired)
+            && policy == DeletionPolicy::Retain
+            && observed.is_edited_since_refusal
     };
     let goes = may_go_with_namespace(desired, observed, name)
         && (observed.namespace_terminating == Some(true) || may_go());

@@ -1,6 +1,7 @@
 //! The Secret that keeps a private key, of a default pair or of a generated one.
 
 use super::deletion_policy::{effective_deletion_policy, is_gone_at_release};
+use super::ownership::{Whose, whose};
 use super::refusals::{SOON, stalled};
 use super::step::Step;
 use crate::api::key_pair::DeletionPolicy;
@@ -167,12 +168,21 @@ pub(super) fn stays(desired: &Desired, observed: &Observed) -> Option<Step> {
 /// always stays with the pair. Nobody else has its private key (I3).
 pub(super) fn is_to_stay(desired: &Desired, observed: &Observed) -> bool {
     let recorded = &observed.recorded;
+    let retains = || effective_deletion_policy(desired, recorded.origin) == DeletionPolicy::Retain;
     let is_released = desired.goal.ends()
-        && effective_deletion_policy(desired, recorded.origin) == DeletionPolicy::Retain
+        && (retains() || is_of_another(desired, observed))
         && recorded.may_have_pair()
         && !is_gone_at_release(observed);
     let is_only_copy = is_released && matches!(desired.pair, DesiredPair::Generated { .. });
     desired.pair.secret().is_some_and(|secret| !secret.delete_with_object || is_only_copy)
+}
+
+/// Whether a live read shows a pair that is not the object's. It may have the same key.
+fn is_of_another(desired: &Desired, observed: &Observed) -> bool {
+    let pair = observed.pair.as_ref().filter(|read| read.live).and_then(|read| read.pair.as_ref());
+    let is_other =
+        |pair| matches!(whose(desired, observed, pair), Whose::Foreign { .. } | Whose::TaggedAway);
+    pair.is_some_and(is_other)
 }
 
 /// The step that takes the owners off a Secret with which Kubernetes would delete it though it is

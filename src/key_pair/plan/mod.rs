@@ -33,16 +33,17 @@ pub use default_pair::may_be_unlisted;
 pub use deletion_policy::effective_deletion_policy;
 pub use ending::{is_followed_up, is_gone, is_left_behind, leaves_pair, may_be_gone};
 pub use failure::{
-    answer_to_import, deletion_failed, import_failed, may_have_deleted, may_still_take_effect,
+    answer_to_import, deletion_failed, import_failed, is_refused_at_end, may_have_deleted,
+    may_still_take_effect,
 };
 pub use import::{has_its_place, imported_key, may_be_sent_elsewhere};
 pub use key::{verified, wanted_key};
-pub use ownership::own_pair;
+pub use ownership::{came_to_nothing, own_pair};
 pub use permission::RELEASE_WITHOUT_CALL;
 pub use reads::{
     max_age_of_list, max_age_of_list_for, needs_another_read, pages_for_count, pages_for_pair,
 };
-pub use refusals::{looked_up, may_be_deleted_elsewhere};
+pub use refusals::looked_up;
 pub use source::source;
 pub use step::Step;
 pub use unchanged::is_unchanged;

@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::engine::uid::Uid;
 use crate::ids::{Arn, Owner};
 use crate::key_pair::record::{Intent, Replaced};
-use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
+use crate::key_pair::world::{DeletedPair, Desired, DesiredPair, Goal, Observed};
 use crate::lightsail::{Imported, KeyPair};
 use crate::ssh::Match;
 
@@ -184,7 +184,22 @@ pub(super) fn was_deleted(observed: &Observed, pair: &KeyPair) -> bool {
         || recorded.deletion.is_some()
         || recorded.arn.as_ref() == Some(&pair.arn);
     let deleted = observed.deleted.filter(|deleted| deleted.until > observed.now);
-    !is_for_this_object && deleted.is_some_and(|deleted| deleted.arn == Digest::of(&pair.arn))
+    !is_for_this_object && deleted.is_some_and(|deleted| deleted.pair == DeletedPair::digest(pair))
+}
+
+/// Whether the import of the intent on record came to nothing: none can take effect any more, and
+/// another pair has the name, or one that another object has on record.
+#[must_use]
+pub fn came_to_nothing(desired: &Desired, observed: &Observed) -> bool {
+    let Some(read) = &observed.pair else { return false };
+    let Some(pair) = &read.pair else { return false };
+    let is_over_by = |at: Timestamp| observed.sent.is_none_or(|sent| sent.until <= at);
+    let is_current = read.live && is_over_by(read.at);
+    let arn = Some(Digest::of(&pair.arn));
+    let is_of_rival = observed.rivals.iter().any(|rival| rival.arn == arn);
+    let is_foreign = matches!(whose(desired, observed, pair), Whose::Foreign { .. });
+    observed.recorded.arn.is_none()
+        && (is_current && is_foreign || is_of_rival && is_over_by(observed.now))
 }
 
 /// How the object came to a pair of its own.

@@ -6,9 +6,7 @@ use k8s_openapi::jiff::SignedDuration;
 
 use super::confirmation::{has_many_of_own, is_crowd};
 use super::ownership::is_first;
-use super::refusals::{
-    deletion_of_predecessor, deletion_under_way, failed_operation, unanswered_deletion,
-};
+use super::refusals::{deletion_before, deletion_under_way, failed_operation, unanswered_deletion};
 use super::step::Step;
 use crate::api::Reason;
 use crate::engine::State;
@@ -68,8 +66,8 @@ pub(super) fn justified(desired: &Desired, observed: &Observed, step: Step) -> S
     // A download could bring the pair back (I5).
     let is_going = || unanswered_deletion(observed).or_else(|| deletion_under_way(observed));
     let is_going = is_going().filter(|_| is_destructive);
-    let may_go = || deletion_of_predecessor(observed).filter(|_| is_deletion);
-    if let Some(wait) = is_going.or_else(may_go) {
+    let pair = observed.pair.as_ref().and_then(|read| read.pair.as_ref()).filter(|_| is_deletion);
+    if let Some(wait) = is_going.or_else(|| deletion_before(observed, pair?)) {
         return wait;
     }
     // Of an object that vanished, nothing can say so: its pair is deleted now.

@@ -9,8 +9,8 @@ use crate::api::{Operation, Reason};
 use crate::engine::action::Next;
 use crate::engine::{Lookup, Verdict, next_poll};
 use crate::key_pair::message::Message;
-use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
-use crate::lightsail::{self, ErrorKind};
+use crate::key_pair::world::{DeletedPair, Desired, DesiredPair, Goal, Observed};
+use crate::lightsail::{self, ErrorKind, KeyPair};
 
 /// How soon to read again what was started a moment ago.
 pub(super) const SOON: Duration = Duration::from_secs(2);
@@ -47,6 +47,9 @@ pub(super) fn name_conflict(desired: &Desired, observed: &Observed) -> Step {
             Message::PairOfOther { name, region }
         }
     };
+    if let Some(pause) = until_import_is_over(observed) {
+        return message.stalled(Next::After(pause));
+    }
     // An import that was accepted found the name free: what has it since may be what it made.
     if observed.sent.is_some_and(|sent| sent.accepted) {
         return message.stalled(Next::BackoffWithin(desired.interval));
@@ -54,14 +57,23 @@ pub(super) fn name_conflict(desired: &Desired, observed: &Observed) -> Step {
     stalled(desired, &message)
 }
 
+/// How long an import of an intent on record may still take effect. Then it is settled whose the
+/// pair is.
+fn until_import_is_over(observed: &Observed) -> Option<Duration> {
+    let is_open = observed.recorded.intent.is_some() && observed.recorded.arn.is_none();
+    let until = observed.sent.filter(|_| is_open)?.until;
+    (until > observed.now).then(|| until.duration_since(observed.now).unsigned_abs().max(SOON))
+}
+
 /// Another object comes before this one.
 pub(super) fn yield_to_rival(desired: &Desired, observed: &Observed) -> Step {
     let (name, region) = (&desired.name, &desired.region);
     // It is called when that one goes. A crowd must not cost more than a few (I14).
     let pause = paced(desired, observed.rivals.len());
+    let is_one_of_few = pause == desired.interval;
+    let pause = until_import_is_over(observed).map_or(pause, |until| until.min(pause));
     if observed.rivals.iter().any(|rival| rival.deleting) {
         let message = Message::RivalIsDeleted { name };
-        let is_one_of_few = pause == desired.interval;
         return if is_one_of_few { message.wait_longer(pause) } else { message.wait(pause) };
     }
     let message = match &desired.pair {
@@ -166,19 +178,24 @@ pub(super) fn still_failed(observed: &Observed, pause: Duration) -> Option<Step>
     Some(Step::Finish(Verdict::stalled(Reason::OperationFailed, failure, next)))
 }
 
-/// What comes before the deletion of an object's pair that a process before this one may have sent,
-/// when the object was being deleted already: it could take what has the name by then.
-pub(super) fn deletion_of_predecessor(observed: &Observed) -> Option<Step> {
-    let until = observed.predecessors_may_act;
-    (observed.was_deleting && until > observed.now)
-        .then(|| wait_until(observed, until, &Message::DeletionMayFollow))
-}
-
-/// Whether a process before this one may have begun to delete the pair of an object: it was being
-/// deleted before this one acted, or when it was seen first.
-#[must_use]
-pub fn may_be_deleted_elsewhere(is_deleting: bool, is_known: bool, acts: bool) -> bool {
-    is_deleting && !(acts && is_known)
+/// What comes before the deletion of a pair that may be gone already, and that a read may show all
+/// the same: the deletion would take what has the name by then. A process before this one may have
+/// sent one. This process may have, for whichever object. Or the status tells of it.
+pub(super) fn deletion_before(observed: &Observed, pair: &KeyPair) -> Option<Step> {
+    let of_predecessor = Some(observed.predecessors_may_act).filter(|_| observed.may_be_unwanted);
+    let deleted = observed.deleted.filter(|deleted| deleted.pair == DeletedPair::digest(pair));
+    let is_as_deleted = observed.recorded.arn.as_ref() == Some(&pair.arn)
+        && pair.is_created_at(observed.recorded.created_at.as_deref());
+    let recorded = observed.recorded.deleted_at;
+    let recorded = recorded.filter(|_| observed.recorded.was_deleted && is_as_deleted);
+    let left = recorded.and_then(|at| {
+        let age = Duration::try_from(time_since(observed, at)).unwrap_or_default();
+        SignedDuration::try_from(observed.settle_time.saturating_sub(age)).ok()
+    });
+    let recorded = left.and_then(|left| observed.now.saturating_add(left).ok());
+    let until = of_predecessor.max(deleted.map(|deleted| deleted.until)).max(recorded);
+    let until = until.filter(|until| *until > observed.now)?;
+    Some(wait_until(observed, until, &Message::DeletionMayFollow))
 }
 
 /// Whether this object, or this process for another one, deleted the pair so lately that its name

@@ -208,9 +208,15 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         of_secret(SecretProblem::Overwritten { why: InvalidPrivateKey::Unknown, needs_key: false }),
         of_secret(SecretProblem::IsChanged),
         of_secret(SecretProblem::Refused { why: "the API server's own words" }),
-        of_secret(SecretProblem::Unread { why: "the API server's own words" }),
+        of_secret(SecretProblem::Unread {
+            why: "the API server's own words",
+            way_out: "secret.deleteWithObject: true",
+        }),
         Message::NameRejected { error: &rejected },
-        of_secret(SecretProblem::OwnerStays { why: "the API server's own words", may_go: true }),
+        of_secret(SecretProblem::OwnerStays {
+            why: "the API server's own words",
+            way_out: Some("secret.deleteWithObject to false and then to true"),
+        }),
         Message::OperationFailed { what: "ImportKeyPair", operation: &operation },
         Message::Deleted { name, region },
         Message::Account(Shared::NoAccess {

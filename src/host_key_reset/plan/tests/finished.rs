@@ -87,6 +87,10 @@ fn a_mark_without_a_status_is_remembered() {
             o.status.operations = vec![operation("a", "Started", NOW)];
             o.mark = Some(mark("own", MarkState::Failed("a".to_owned())));
         }, "Failed AlreadyExecuted"),
+        ("what is on record is followed, whatever else was taken off", |_, o| {
+            o.status.operations = vec![operation("a", "Started", NOW)];
+            o.mark = Some(mark("own", MarkState::Started));
+        }, "PollOperations"),
         ("an operation on record that is over tells more", |_, o| {
             o.status.attempts = 1;
             o.status.operations = vec![operation("a", "Succeeded", NOW)];

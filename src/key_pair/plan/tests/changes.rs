@@ -61,7 +61,7 @@ fn an_own_pair_that_changes() {
             recreate(d, SECOND);
             (o.pair, o.predecessors_may_act) = (live(None), time("2026-11-24T12:00:30Z"));
             let until = time("2026-11-24T12:00:30Z");
-            o.deleted = Some(DeletedPair { arn: Digest::of("arn:own"), until });
+            o.deleted = Some(DeletedPair { pair: DeletedPair::digest(&pair(FIRST)), until });
         }, "Reconciling InProgress"),
         ("I1: nor while one may that this process sent", |d, o| {
             recreate(d, SECOND);

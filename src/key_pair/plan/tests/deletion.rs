@@ -106,9 +106,17 @@ fn deleting_an_object_with_an_imported_pair() {
         ("it is when that is over",
          |_, o| o.deletion_may_follow = Some(time(NOW)), "Delete"),
         ("I1: nor while one may that the process before this one sent", |_, o| {
-            (o.was_deleting, o.predecessors_may_act) = (true, time("2026-11-24T12:00:30Z"));
+            (o.may_be_unwanted, o.predecessors_may_act) = (true, time("2026-11-24T12:00:30Z"));
         }, "Reconciling InProgress"),
-        ("which did not know that the object is being deleted",
+        ("nor a moment after the status says that it was deleted", |_, o| {
+            (o.recorded.was_deleted, o.settle_time) = (true, Duration::from_mins(1));
+            o.recorded.deleted_at = Some(time("2026-11-24T11:59:01Z"));
+        }, "Reconciling InProgress"),
+        ("in the end that did not take effect", |_, o| {
+            (o.recorded.was_deleted, o.settle_time) = (true, Duration::from_mins(1));
+            o.recorded.deleted_at = Some(time("2026-11-24T11:59:00Z"));
+        }, "Delete"),
+        ("which had no reason for it",
          |_, o| o.predecessors_may_act = time("2026-11-24T12:00:30Z"), "Delete"),
         ("it took effect", |_, o| {
             o.deletion_may_follow = Some(time("2026-11-24T12:00:30Z"));

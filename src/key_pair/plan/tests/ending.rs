@@ -254,6 +254,13 @@ fn i3_a_secret_that_is_to_stay_does_not_go_with_its_object() {
             lets_go(d);
             (d.suspend, o.grant) = (true, Grant::Required);
         }, "DisownSecret"),
+        ("nor if a pair of somebody else's has its name, which may have the same key", |d, o| {
+            lets_go(d);
+            let other = KeyPair { arn: "arn:other".into(),
+                ..tagged(pair(FIRST), "other/team-a/fleet") };
+            o.done.read_for_release = Some(Ok(Some(other.clone())));
+            o.pair = live(Some(other));
+        }, "DisownSecret"),
         ("it goes if its pair is gone", |d, o| {
             lets_go(d);
             d.deletion_policy = Some(DeletionPolicy::Retain);
@@ -292,9 +299,14 @@ fn i3_a_secret_that_may_not_be_read_or_kept_holds_an_object_up() {
     assert!(refuse(retained(), "kept").contains(way_out), "{}", refuse(retained(), "kept"));
     assert!(!refuse(retained(), "former").contains(way_out), "that one has no owner");
     check(refused, &[
-        ("where it cannot be kept, the spec counts", |d, o| {
+        ("where it cannot be kept, a person decides, whatever the spec said before", |d, o| {
             lets_go(d);
-            d.suspend = true;
+            (d.suspend, o.namespace_terminating) = (true, Some(false));
+            o.done.read_for_release = Some(Ok(Some(pair(FIRST))));
+        }, "Stalled SecretRejected"),
+        ("and may let it go", |d, o| {
+            lets_go(d);
+            (d.suspend, o.is_edited_since_refusal) = (true, true);
             o.done.read_for_release = Some(Ok(Some(pair(FIRST))));
         }, "Remove finalizer Released"),
         ("one that may not be read may go with its namespace", |_, _| {}, "ReadNamespace"),

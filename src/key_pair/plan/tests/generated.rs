@@ -358,8 +358,8 @@ fn a_private_key_that_is_lost_or_another_one() {
         ("I13: not of one that was deleted for another object", |_, o, key| {
             lost(o, key, "2026-11-24T11:59:00Z");
             o.recorded = Recorded::default();
-            let arn = Digest::of(&o.pair.as_ref().unwrap().pair.as_ref().unwrap().arn);
-            o.deleted = Some(DeletedPair { arn, until: time("2026-11-24T12:00:30Z") });
+            let pair = DeletedPair::digest(o.pair.as_ref().unwrap().pair.as_ref().unwrap());
+            o.deleted = Some(DeletedPair { pair, until: time("2026-11-24T12:00:30Z") });
         }, "Reconciling InProgress"),
         ("Recreate makes another one", |d, o, key| {
             d.pair = generated(ReplacePolicy::Recreate);

@@ -294,6 +294,7 @@ fn i12_an_intent_ends_under_which_nothing_was_sent() {
         ("what pair was there before is kept", Some("arn:own"), None, Some(None)),
         ("it may have been sent", None, sent("2026-11-24T12:00:30Z", false),
          Some(Some(NOW.to_owned()))),
+        ("in the end it came to nothing: another pair has the name", None, sent(NOW, false), None),
     ] {
         let object: LightsailKeyPair = serde_json::from_value(serde_json::json!({
             "metadata": { "name": "fleet", "namespace": "team-a", "generation": 1 },

@@ -12,7 +12,7 @@ fn i13_a_read_that_shows_a_pair_that_was_just_deleted_is_an_old_one() {
     fn base() -> (Desired, Observed) {
         let (desired, mut observed) = unrecorded(Goal::Present);
         let until = time("2026-11-24T12:00:30Z");
-        observed.deleted = Some(DeletedPair { arn: Digest::of("arn:own"), until });
+        observed.deleted = Some(DeletedPair { pair: DeletedPair::digest(&pair(FIRST)), until });
         observed.pair = live(Some(tagged(pair(FIRST), OWNER)));
         (desired, observed)
     }
@@ -33,10 +33,15 @@ fn i13_a_read_that_shows_a_pair_that_was_just_deleted_is_an_old_one() {
         }, "RecordAdoption"),
         ("in the end its deletion did not take effect",
          |_, o| o.now = time("2026-11-24T12:00:30Z"), "RecordAdoption"),
-        ("an object that deletes a pair itself reads on",
-         |d, o| {
+        ("I1: an object that has deleted it itself does not do that again", |d, o| {
             d.goal = Goal::Absent;
             o.recorded = recorded(&pair(FIRST), Origin::Imported);
+        }, "Reconciling InProgress"),
+        ("one that was made since, and has the same ARN, is another one", |d, o| {
+            d.goal = Goal::Absent;
+            let created_at = Some("2026-11-24T12:00:05Z".to_owned());
+            let again = KeyPair { created_at, ..tagged(pair(FIRST), OWNER) };
+            (o.recorded, o.pair) = (recorded(&again, Origin::Imported), live(Some(again)));
         }, "Delete"),
     ]);
     let (desired, observed) = base();
@@ -146,7 +151,7 @@ fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
             (o.sent, o.done.intent) = (None, Some(time(NOW)));
             o.done.delete = Some(Operation { id: Some("a".to_owned()), ..Operation::default() });
             let until = time("2026-11-24T12:00:30Z");
-            o.deleted = Some(DeletedPair { arn: Digest::of("arn:own"), until });
+            o.deleted = Some(DeletedPair { pair: DeletedPair::digest(&pair(FIRST)), until });
         }, "Reconciling InProgress"),
         ("with the right key it was never gone", |_, o| {
             (o.sent, o.pair) = (None, live(Some(tagged(pair(FIRST), OWNER))));
