@@ -53,7 +53,7 @@ pub(super) struct Memory {
     /// By namespace: when an object last went whose pair may have stayed. A list whose read began
     /// before may not show that pair, and does not tell how many the namespace has.
     left_at: Mutex<HashMap<Arc<str>, Moment>>,
-    /// Of objects that end: the generation whose Secret could not be read or changed.
+    /// Of objects whose Secret could not be read or changed: the generation that showed it.
     secret_refused: Mutex<ByUid<i64>>,
     /// Objects whose pair a process before this one may have begun to delete.
     unwanted: Mutex<ByUid<()>>,
@@ -247,7 +247,7 @@ impl Memory {
         self.edit(uid, |known| known.import = ImportCall::Sent(sent));
     }
 
-    /// An object that ends shows that its Secret could not be read or changed.
+    /// An object shows that its Secret could not be read or changed.
     pub(super) fn note_secret_refused(&self, object: &LightsailKeyPair) {
         let (uid, generation) = (object.metadata.uid.as_deref(), object.metadata.generation);
         let mut refused = self.secret_refused.lock();

@@ -297,8 +297,8 @@ pub struct Observed {
     pub unlisted_until: Option<Timestamp>,
     /// Until when a call may still take effect that a process sent before this one led.
     pub predecessors_may_act: Timestamp,
-    /// Whether the spec was edited since an object that ends has shown that its Secret could not be
-    /// read or changed.
+    /// Whether the spec was edited since the object has shown that its Secret could not be read or
+    /// changed.
     pub is_edited_since_refusal: bool,
     /// Whether a process before this one may have begun to delete the pair.
     pub may_be_unwanted: bool,

@@ -300,7 +300,7 @@ async fn i3_a_secret_of_an_earlier_object_of_the_name_does_not_go_with_that() {
 async fn owners_of_secrets_that_may_not_be_changed() {
     let bed = Bed::new("owners-fixed").await;
     let _operator = bed.start().await;
-    for (name, with_object) in [("owned", true), ("free", false)] {
+    for (name, with_object) in [("owned", true), ("gone", true), ("free", false)] {
         let settings = json!({ "secret": { "deleteWithObject": with_object } });
         bed.create::<LightsailKeyPair>(name, &generated(&settings)).await;
         bed.wait_ready::<LightsailKeyPair>(name, "Generated").await;
@@ -343,6 +343,15 @@ async fn owners_of_secrets_that_may_not_be_changed() {
     bed.patch::<LightsailKeyPair>("owned", &with_object(true)).await;
     bed.wait_gone::<LightsailKeyPair>("owned").await;
     assert!(bed.region.find_key_pair("owned").is_some(), "it was released");
+    // I3: what the spec said before the refusal is no answer to it.
+    bed.patch::<LightsailKeyPair>("gone", &with_object(true)).await;
+    bed.delete::<LightsailKeyPair>("gone").await;
+    let (_, message) = bed.wait_stalled::<LightsailKeyPair>("gone", "SecretRejected").await;
+    assert!(message.contains("secret.deleteWithObject to false and then to true"), "{message}");
+    bed.patch::<LightsailKeyPair>("gone", &with_object(false)).await;
+    bed.patch::<LightsailKeyPair>("gone", &with_object(true)).await;
+    bed.wait_gone::<LightsailKeyPair>("gone").await;
+    assert!(bed.region.find_key_pair("gone").is_some(), "it was released too");
     policy.remove().await;
 }
 

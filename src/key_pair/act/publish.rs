@@ -53,7 +53,7 @@ impl Run<'_> {
         if status != before {
             objects::write_status(&self.ctx.api_server, &self.object, &status).await?;
         }
-        if plan::is_refused_at_end(&self.desired, &self.observed) {
+        if plan::asks_about_secret(&self.desired, &self.observed) {
             self.memory.note_secret_refused(&self.object);
         }
         let aftermath = plan::aftermath(&status);

@@ -74,10 +74,13 @@ fn let_go(desired: &Desired) -> &'static str {
     }
 }
 
-/// Whether a verdict about an object that ends is that its Secret could not be read or changed.
+/// Whether what is said of the object is that its Secret could not be read or changed, so that a
+/// later edit which lets it go is an answer to that. Of an object that stays, and lets it go
+/// already, nothing was asked.
 #[must_use]
-pub fn is_refused_at_end(desired: &Desired, observed: &Observed) -> bool {
-    desired.goal.ends() && matches!(observed.failure, Some(Failure::SecretRejected { .. }))
+pub fn asks_about_secret(desired: &Desired, observed: &Observed) -> bool {
+    let is_refused = matches!(observed.failure, Some(Failure::SecretRejected { .. }));
+    is_refused && (desired.goal.ends() || !lets_secret_go(desired))
 }
 
 /// Whether Lightsail rejects the name of the pair: a read of it has no other input.

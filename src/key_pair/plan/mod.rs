@@ -33,7 +33,7 @@ pub use default_pair::may_be_unlisted;
 pub use deletion_policy::effective_deletion_policy;
 pub use ending::{is_followed_up, is_gone, is_left_behind, leaves_pair, may_be_gone};
 pub use failure::{
-    answer_to_import, deletion_failed, import_failed, is_refused_at_end, may_have_deleted,
+    answer_to_import, asks_about_secret, deletion_failed, import_failed, may_have_deleted,
     may_still_take_effect,
 };
 pub use import::{has_its_place, imported_key, may_be_sent_elsewhere};
