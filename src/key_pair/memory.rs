@@ -56,7 +56,7 @@ pub(super) struct Memory {
     /// Of objects whose Secret could not be read or changed: the generation that showed it.
     secret_refused: Mutex<ByUid<i64>>,
     /// Objects whose pair a process before this one may have begun to delete.
-    unwanted: Mutex<ByUid<()>>,
+    deleted_already: Mutex<ByUid<()>>,
     /// Objects that go and leave no pair behind.
     without_pair: Mutex<ByUid<()>>,
     /// What an object needs and is missing, and since when.
@@ -225,7 +225,7 @@ impl Memory {
     /// The pair of the object with this uid is dealt with.
     pub(super) fn forget(&self, uid: &str) {
         self.allowances.lock().remove(uid);
-        self.unwanted.lock().remove(uid);
+        self.deleted_already.lock().remove(uid);
         self.secret_refused.lock().remove(uid);
         self.refused.lock().remove(uid);
         self.edit(uid, |known| *known = Unrecorded::default());
@@ -263,13 +263,13 @@ impl Memory {
 
     /// Notes whether a process before this one may have begun to delete the pair of the object with
     /// this uid.
-    pub(super) fn note_unwanted(&self, uid: &str, may_be_unwanted: bool) {
-        self.unwanted.lock().set(uid, may_be_unwanted.then_some(()));
+    pub(super) fn note_deleted_already(&self, uid: &str, may_be: bool) {
+        self.deleted_already.lock().set(uid, may_be.then_some(()));
     }
 
     /// Whether it may have.
-    pub(super) fn may_be_unwanted(&self, uid: &str) -> bool {
-        self.unwanted.lock().get(uid).is_some()
+    pub(super) fn may_be_deleted_already(&self, uid: &str) -> bool {
+        self.deleted_already.lock().get(uid).is_some()
     }
 
     /// What allowed the object with this uid to use its credentials.

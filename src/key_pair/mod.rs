@@ -298,8 +298,8 @@ impl Controller for KeyPairs {
         let comes_later = || self.memory.rows.lock().are_complete(&at.namespace) && !is_known;
         let acts = self.ctx.leading_since.borrow().is_some();
         if !(acts && is_known) {
-            let may_be_unwanted = record::may_be_unwanted(object);
-            self.memory.note_unwanted(uid, may_be_unwanted);
+            let may_be = record::may_be_deleted_already(object);
+            self.memory.note_deleted_already(uid, may_be);
         }
         // Few objects have one, and what is recorded is copied to be read.
         let has_intent =

@@ -97,7 +97,7 @@ pub(super) fn observed(
         unlisted_until: known.unlisted_until.map(|until| clocks.time_of(until)),
         predecessors_may_act: clocks.time_of(predecessors_may_act),
         is_edited_since_refusal: memory.is_edited_since_refusal(object),
-        may_be_unwanted: memory.may_be_unwanted(&desired.uid),
+        may_be_deleted_already: memory.may_be_deleted_already(&desired.uid),
         effect_window: window,
         intent_window: ctx.settings.intent_window(),
         intent_holds: ctx.settings.intent_holds(),

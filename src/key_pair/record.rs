@@ -159,12 +159,16 @@ pub(super) fn was_acted_on(object: &LightsailKeyPair) -> bool {
     object.status.as_ref().is_some_and(is_present) && !objects::is_asked(object)
 }
 
-/// Whether the pair of an object that is seen first may be about to be deleted, by whoever acted
-/// before: unless it is new, or was content with its pair.
-pub(super) fn may_be_unwanted(object: &LightsailKeyPair) -> bool {
+/// Whether a deletion of the object's pair may be under way when this process sees the object first,
+/// sent by whoever acted before: unless nobody has, or it was content with its pair.
+pub(super) fn may_be_deleted_already(object: &LightsailKeyPair) -> bool {
+    // What the API server fills in for a new object has the generation -1.
+    let is_touched = |status: &LightsailKeyPairStatus| {
+        status.observed_generation >= 0 || status.account_id.is_some()
+    };
     let is_content = object.spec.ensure == Ensure::Present && was_acted_on(object);
     let is_deleting = object.metadata.deletion_timestamp.is_some();
-    is_deleting || (object.status.is_some() && !is_content)
+    is_deleting || (object.status.as_ref().is_some_and(is_touched) && !is_content)
 }
 
 /// Why the object is Stalled, if it shows that for its present generation.
@@ -189,6 +193,66 @@ pub(super) fn is_current(object: &LightsailKeyPair) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn i1_who_acted_before_may_be_deleting_the_pair_of_an_object_that_is_not_content() {
+        let ready = |generation: i64| {
+            serde_json::json!([{ "type": "Ready", "status": "True", "reason": "Imported",
+                "message": "", "lastTransitionTime": "2026-11-24T12:00:00Z",
+                "observedGeneration": generation }])
+        };
+        let present = serde_json::json!({});
+        for (name, spec, status, deletes, expected) in [
+            ("new", &present, serde_json::json!({ "observedGeneration": -1 }), false, false),
+            (
+                "about to import",
+                &present,
+                serde_json::json!({ "observedGeneration": -1, "accountID": "1" }),
+                false,
+                true,
+            ),
+            (
+                "Ready",
+                &present,
+                serde_json::json!({ "observedGeneration": 2, "conditions": ready(2) }),
+                false,
+                false,
+            ),
+            (
+                "edited since",
+                &present,
+                serde_json::json!({ "observedGeneration": 1, "conditions": ready(1) }),
+                false,
+                true,
+            ),
+            ("not Ready", &present, serde_json::json!({ "observedGeneration": 2 }), false, true),
+            (
+                "it should have no pair",
+                &serde_json::json!({ "ensure": "Absent" }),
+                serde_json::json!({ "observedGeneration": 2, "conditions": ready(2) }),
+                false,
+                true,
+            ),
+            (
+                "it is being deleted",
+                &present,
+                serde_json::json!({ "observedGeneration": 2, "conditions": ready(2) }),
+                true,
+                true,
+            ),
+        ] {
+            let mut object = serde_json::json!({
+                "metadata": { "name": "fleet", "namespace": "team-a", "generation": 2 },
+                "spec": { "type": "Imported", "region": "eu-west-1" }, "status": status,
+            });
+            object["spec"].as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+            if deletes {
+                object["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:00Z".into();
+            }
+            let object: LightsailKeyPair = serde_json::from_value(object).unwrap();
+            assert_eq!(may_be_deleted_already(&object), expected, "{name}");
+        }
+    }
 
     #[test]
     fn i12_nothing_relies_on_what_is_not_kept() {

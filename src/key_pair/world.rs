@@ -301,7 +301,7 @@ pub struct Observed {
     /// changed.
     pub is_edited_since_refusal: bool,
     /// Whether a process before this one may have begun to delete the pair.
-    pub may_be_unwanted: bool,
+    pub may_be_deleted_already: bool,
     /// How long after the answer to an import its effect may appear.
     pub effect_window: Duration,
     /// How long after its intent was dated the effect of an import may appear.

@@ -124,10 +124,13 @@ async fn i13_a_process_that_has_just_started_does_not_record_what_the_last_one_d
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i1_a_deletion_that_the_last_process_may_have_sent_is_not_sent_again() {
     let bed = Bed::new("deleted-twice").await;
-    let mut operator = bed.start().await;
+    let mut options = bed.options(None).await;
+    set(&mut options, "--settle-time", "15s");
+    options.arguments.push("--search-interval=5s".to_owned());
+    let mut operator = Operator::start(options).await.unwrap();
     bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
     bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
-    let late = FaultEffect::Late(Duration::from_secs(4));
+    let late = FaultEffect::Late(Duration::from_secs(10));
     let late = bed.region.add_fault(Fault::new("DeleteKeyPair", late));
     bed.delete::<LightsailKeyPair>("fleet").await;
     late.reached().await;

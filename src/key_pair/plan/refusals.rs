@@ -182,7 +182,7 @@ pub(super) fn still_failed(observed: &Observed, pause: Duration) -> Option<Step>
 /// the same: the deletion would take what has the name by then. A process before this one may have
 /// sent one. This process may have, for whichever object. Or the status tells of it.
 pub(super) fn deletion_before(observed: &Observed, pair: &KeyPair) -> Option<Step> {
-    let of_predecessor = Some(observed.predecessors_may_act).filter(|_| observed.may_be_unwanted);
+    let of_predecessor = observed.may_be_deleted_already.then_some(observed.predecessors_may_act);
     let deleted = observed.deleted.filter(|deleted| deleted.pair == DeletedPair::digest(pair));
     let is_as_deleted = observed.recorded.arn.as_ref() == Some(&pair.arn)
         && pair.is_created_at(observed.recorded.created_at.as_deref());

@@ -146,7 +146,7 @@ fn observed() -> Observed {
         search_interval: Duration::from_secs(15),
         predecessor: None,
         is_edited_since_refusal: false,
-        may_be_unwanted: false,
+        may_be_deleted_already: false,
         silent_for: Duration::ZERO,
         failure: None,
         done: Done::default(),
