@@ -42,6 +42,7 @@ mod markdown;
 mod neighbors;
 mod network_servers;
 mod networks;
+mod old_reads;
 mod pages;
 mod policies;
 mod private_keys;

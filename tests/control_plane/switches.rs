@@ -70,7 +70,7 @@ const IN_NO_ROW: &[(&str, &str)] = &[
     ("trailingNewline", "the operator sends a line without its end"),
     ("otherKeyTypes", "the operator refuses them itself"),
     ("otherKeyFormats", "the operator refuses them itself"),
-    ("keyPairLag", "it is about an object that is created again: see key_pairs"),
+    ("keyPairLag", "it is about an object that is created again: see old_reads"),
     ("operationListLag", "it is about a lost answer: see interrupted_resets"),
     ("setup", "it is about errors: see errors_of_lightsail"),
     ("knownRegionsOnly", "it is about regions that are not there: see neighbors"),
