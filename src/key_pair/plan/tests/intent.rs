@@ -245,21 +245,23 @@ fn what_is_said_of_an_import_that_is_waited_for_is_what_is_known_of_it() {
     }
 }
 
+/// An object with an intent on record, in place of the pair with this ARN.
+fn with_intent(replaced: Option<&str>) -> LightsailKeyPair {
+    serde_json::from_value(serde_json::json!({
+        "metadata": { "name": "fleet", "namespace": "team-a", "generation": 1 },
+        "spec": { "type": "Imported", "region": "eu-west-1" },
+        "status": { "observedGeneration": 1, "importIntent": {
+            "accountID": "123456789012", "publicKeySHA256": key(FIRST).sha256(),
+            "fingerprints": key(FIRST).fingerprints().forms(), "date": NOW,
+            "replacedARN": replaced,
+        } },
+    }))
+    .unwrap()
+}
+
 /// What the refusal of an import leaves on record.
 #[test]
 fn i12_a_refusal_ends_the_intent_and_keeps_only_what_pair_was_there_before() {
-    let object = |replaced: Option<&str>| -> LightsailKeyPair {
-        serde_json::from_value(serde_json::json!({
-            "metadata": { "name": "fleet", "namespace": "team-a", "generation": 1 },
-            "spec": { "type": "Imported", "region": "eu-west-1" },
-            "status": { "observedGeneration": 1, "importIntent": {
-                "accountID": "123456789012", "publicKeySHA256": key(FIRST).sha256(),
-                "fingerprints": key(FIRST).fingerprints().forms(), "date": NOW,
-                "replacedARN": replaced,
-            } },
-        }))
-        .unwrap()
-    };
     let other = || live(Some(KeyPair { arn: "arn:new".into(), ..pair(SECOND) }));
     let before = Some("arn:own");
     for (sentence, failure, before, seen, is_kept) in [
@@ -271,7 +273,7 @@ fn i12_a_refusal_ends_the_intent_and_keeps_only_what_pair_was_there_before() {
         ("its name is taken, and no server may have known it", None, before, live(None), true),
         ("another pair has the name", None, before, other(), false),
     ] {
-        let object = object(before);
+        let object = with_intent(before);
         let (desired, mut observed) = unrecorded(Goal::Present);
         (observed.recorded, observed.sent) = (record::recorded(&object), None);
         (observed.pair, observed.done.import_refused) = (seen, true);
@@ -296,16 +298,7 @@ fn i12_an_intent_ends_under_which_nothing_was_sent() {
          Some(Some(NOW.to_owned()))),
         ("in the end it came to nothing: another pair has the name", None, sent(NOW, false), None),
     ] {
-        let object: LightsailKeyPair = serde_json::from_value(serde_json::json!({
-            "metadata": { "name": "fleet", "namespace": "team-a", "generation": 1 },
-            "spec": { "type": "Imported", "region": "eu-west-1" },
-            "status": { "observedGeneration": 1, "importIntent": {
-                "accountID": "123456789012", "publicKeySHA256": key(FIRST).sha256(),
-                "fingerprints": key(FIRST).fingerprints().forms(), "date": NOW,
-                "replacedARN": replaced,
-            } },
-        }))
-        .unwrap();
+        let object = with_intent(replaced);
         let (desired, mut observed) = unrecorded(Goal::Present);
         (observed.recorded, observed.sent) = (record::recorded(&object), sent);
         (observed.pair, observed.rivals) = (live(Some(pair(SECOND))), rival());
