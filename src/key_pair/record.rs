@@ -159,8 +159,8 @@ pub(super) fn was_acted_on(object: &LightsailKeyPair) -> bool {
     object.status.as_ref().is_some_and(is_present) && !objects::is_asked(object)
 }
 
-/// Whether a deletion of the object's pair may be under way when this process sees the object first,
-/// sent by whoever acted before: unless nobody has, or it was content with its pair.
+/// Whether a deletion of the object's pair may be under way when this process sees the object
+/// first, sent by whoever acted before: unless nobody has, or it was content with its pair.
 pub(super) fn may_be_deleted_already(object: &LightsailKeyPair) -> bool {
     // What the API server fills in for a new object has the generation -1.
     let is_touched = |status: &LightsailKeyPairStatus| {
