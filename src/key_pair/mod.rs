@@ -290,22 +290,24 @@ impl Controller for KeyPairs {
     fn note_applied(&self, object: &LightsailKeyPair) {
         let (uid, now) = (object.metadata.uid.as_deref().unwrap_or_default(), Moment::now());
         let at = ObjectRef::of(object);
-        let predecessor = self.memory.rows.lock().predecessor(&at, uid).cloned();
+        let (predecessor, is_known, are_complete) = {
+            let rows = self.memory.rows.lock();
+            let is_known = rows.get(&at).is_some_and(|row| row.uid == *uid);
+            (rows.predecessor(&at, uid).cloned(), is_known, rows.are_complete(&at.namespace))
+        };
         if let Some(row) = predecessor {
             forget(&self.memory, &at, &row);
         }
-        let is_known = self.memory.rows.lock().get(&at).is_some_and(|row| row.uid == *uid);
-        let comes_later = || self.memory.rows.lock().are_complete(&at.namespace) && !is_known;
         let acts = self.ctx.leading_since.borrow().is_some();
-        if !(acts && is_known) {
+        if plan::may_be_changed_elsewhere(is_known, acts) {
             let may_be = record::may_be_deleted_already(object);
             self.memory.note_deleted_already(uid, may_be);
         }
         // Few objects have one, and what is recorded is copied to be read.
         let has_intent =
             object.status.as_ref().is_some_and(|status| status.import_intent.is_some());
-        if has_intent && plan::may_be_sent_elsewhere(&record::recorded(object), comes_later(), acts)
-        {
+        let comes_later = are_complete && !is_known;
+        if has_intent && plan::may_be_sent_elsewhere(&record::recorded(object), comes_later, acts) {
             self.memory.note_sent_elsewhere(uid, self.ctx.settings.intent_window());
         }
         let mut crowds = self.memory.crowds.lock();

@@ -90,7 +90,7 @@ fn without_pair(
     let mut status = object.status.clone().unwrap_or_else(unobserved);
     status.account_id = account.map(AccountId::to_string).or(status.account_id);
     record(&mut status, None, origin);
-    let is_kept = is_kept_as_it_is(desired, origin);
+    let is_kept = plan::is_kept_as_it_is(desired, origin);
     status.managed_tag_keys = desired.tags.keys().filter(|_| !is_kept).cloned().collect();
     status
 }
@@ -247,11 +247,6 @@ fn unsent(intent: ImportIntent) -> Option<ImportIntent> {
     intent.replaced_arn.is_some().then_some(ImportIntent { date: None, ..intent })
 }
 
-/// Whether no tags are set on a pair that the object came to like this, but the owner tag.
-fn is_kept_as_it_is(desired: &Desired, origin: Option<Origin>) -> bool {
-    origin == Some(Origin::Adopted) && desired.limits.keep_adopted()
-}
-
 /// The keys that this object has set, now or before, and that are still there, or will be.
 fn managed_tag_keys(
     desired: &Desired,
@@ -260,7 +255,7 @@ fn managed_tag_keys(
 ) -> Vec<String> {
     let Some(pair) = own else { return status.managed_tag_keys.clone() };
     // Of a pair that is kept as it is, none is set.
-    let is_kept = is_kept_as_it_is(desired, status.origin);
+    let is_kept = plan::is_kept_as_it_is(desired, status.origin);
     let wanted = desired.tags.keys().filter(|_| !is_kept);
     let keys: BTreeSet<&String> = status.managed_tag_keys.iter().chain(wanted).collect();
     let is_to_be_set =

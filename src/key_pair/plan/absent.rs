@@ -1,15 +1,17 @@
 //! A pair whose public key was imported, and that should not be there.
 
+use super::conflict::{name_conflict, yield_to_rival};
 use super::deletion_policy::effective_deletion_policy;
 use super::ending::{gone, release};
 use super::expected::{self, Named, not_deleted};
 use super::import::{take_back, unsettled_import, wait_for_current_read, wait_for_recorded_pair};
 use super::key::compare;
+use super::operations::unsettled_absence;
 use super::ownership::{Whose, is_first, origin, whose};
 use super::pair::{
     delete, doubtful, is_as_recorded, is_kept_as_it_is, may_take_over, ownership_lost,
 };
-use super::refusals::{name_conflict, stalled, unsettled_absence, yield_to_rival};
+use super::refusals::stalled;
 use super::step::Step;
 use crate::api::key_pair::{AdoptionPolicy, DeletionPolicy, Origin};
 use crate::key_pair::message::{Message, NotDeleted, Release};
@@ -108,11 +110,12 @@ fn absent_own(deletion: &Deletion<'_>) -> Step {
     if !is_named && !is_as_recorded(observed, pair) {
         return not_deleted(desired, NotDeleted::NotAsRecorded);
     }
-    if is_kept_as_it_is(desired, observed, pair) {
+    // How the object came to a pair that is there after all is not on record.
+    let origin = Some(origin(desired, observed, pair));
+    if is_kept_as_it_is(desired, origin) {
         return kept(desired);
     }
-    // How the object came to a pair that is there after all is not on record.
-    let policy = effective_deletion_policy(desired, Some(origin(desired, observed, pair)));
+    let policy = effective_deletion_policy(desired, origin);
     if desired.goal.ends() && policy == DeletionPolicy::Retain {
         return release(desired, observed, Release::Retain);
     }

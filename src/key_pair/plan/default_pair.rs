@@ -2,14 +2,14 @@
 
 use k8s_openapi::jiff::Timestamp;
 
+use super::conflict::yield_to_rival;
 use super::ending::{gone, release, secret_stays};
 use super::expected::{self, Named};
 use super::kept_key;
+use super::operations::{deletion_of_former, deletion_under_way, unsettled_absence};
 use super::ownership::is_first;
 use super::pair::{about_to_go, keep_tags};
-use super::refusals::{
-    deletion_of_former, deletion_under_way, stalled, unsettled_absence, wait_until, yield_to_rival,
-};
+use super::refusals::{stalled, wait_until};
 use super::step::Step;
 use crate::api::Reason;
 use crate::api::key_pair::Backup;

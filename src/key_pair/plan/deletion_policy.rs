@@ -1,6 +1,6 @@
 //! Whether the key pair goes with its object.
 
-use super::refusals::unsettled_absence;
+use super::operations::unsettled_absence;
 use crate::api::key_pair::{DeletionPolicy, Origin};
 use crate::key_pair::world::{Desired, DesiredPair, Observed};
 

@@ -2,10 +2,10 @@
 
 use super::deletion_policy::is_gone_at_release;
 use super::kept_key;
-use super::ownership::{OwnerTag, owner_tag};
-use super::refusals::{
+use super::operations::{
     late_operation, unanswered_deletion, unfinished_deletion, was_deleted_lately,
 };
+use super::ownership::{OwnerTag, owner_tag};
 use super::step::Step;
 use crate::access::Grant;
 use crate::api::Reason;

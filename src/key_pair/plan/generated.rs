@@ -1,10 +1,12 @@
 //! A pair whose private key is made here. The Secret has it before Lightsail has its public half,
 //! so that no crash loses it (I3).
 
+use super::conflict::name_conflict;
 use super::import::{beyond_limit, unsettled_import, wait_for_current_read};
+use super::operations::unsettled_absence;
 use super::ownership::{Whose, whose};
 use super::pair::{is_made_here, ownership_lost};
-use super::refusals::{name_conflict, stalled, unsettled_absence};
+use super::refusals::stalled;
 use super::source::time_left;
 use super::step::Step;
 use super::{absent, kept_key, pair};

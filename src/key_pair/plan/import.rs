@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::SignedDuration;
 
+use super::conflict::{name_taken, paced};
+use super::operations::{
+    deletion_of_former, failed_operation, late_operation, operation_failed, unfinished_deletion,
+    unsettled_absence,
+};
 use super::ownership::{all_tags, is_older_than_import, is_replaced, was_deleted};
 use super::permission::account_name;
-use super::refusals::{
-    SOON, await_outcome, deletion_of_former, failed_operation, late_operation, name_conflict,
-    operation_failed, paced, still_failed, unfinished_deletion, unsettled_absence, wait_until,
-    was_deleted_lately, was_imported_lately,
-};
+use super::refusals::{SOON, await_outcome, still_failed, wait_until};
 use super::step::Step;
 use crate::api::OWNER_TAG;
 use crate::engine::action::Next;
@@ -32,14 +33,7 @@ pub(super) fn import(
         return step;
     }
     match &observed.done.import {
-        Some(Imported::NameTaken) if was_deleted_lately(observed) => {
-            return Message::NameNotFreeYet { name: &desired.name }.wait_longer(desired.interval);
-        }
-        Some(Imported::NameTaken) if was_imported_lately(observed) => {
-            return Message::NameInUse { name: &desired.name }.wait_longer(desired.interval);
-        }
-        // Names are those of all types of resources.
-        Some(Imported::NameTaken) => return name_conflict(desired, observed),
+        Some(Imported::NameTaken) => return name_taken(desired, observed),
         Some(Imported::Accepted(operation)) if operation.failed() => {
             return operation_failed("ImportKeyPair", operation);
         }
@@ -133,6 +127,13 @@ pub fn imported_key(recorded: &Recorded) -> Option<&String> {
 #[must_use]
 pub fn may_be_sent_elsewhere(recorded: &Recorded, comes_later: bool, acts: bool) -> bool {
     acts && comes_later && is_open(recorded)
+}
+
+/// Whether what an object shows may be the work of another process: this one does not act, or has
+/// never seen the object before.
+#[must_use]
+pub fn may_be_changed_elsewhere(is_known: bool, acts: bool) -> bool {
+    !(acts && is_known)
 }
 
 /// Whether the pair of an intent is not on record yet.

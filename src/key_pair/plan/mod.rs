@@ -8,6 +8,7 @@
 mod absent;
 mod aftermath;
 mod confirmation;
+mod conflict;
 mod default_pair;
 mod deletion_policy;
 mod ending;
@@ -17,6 +18,7 @@ mod generated;
 mod import;
 mod kept_key;
 mod key;
+mod operations;
 mod ownership;
 mod pair;
 mod permission;
@@ -36,14 +38,15 @@ pub use failure::{
     answer_to_import, asks_about_secret, deletion_failed, import_failed, may_have_deleted,
     may_still_take_effect,
 };
-pub use import::{has_its_place, imported_key, may_be_sent_elsewhere};
+pub use import::{has_its_place, imported_key, may_be_changed_elsewhere, may_be_sent_elsewhere};
 pub use key::{verified, wanted_key};
+pub use operations::looked_up;
 pub use ownership::{came_to_nothing, own_pair};
+pub use pair::is_kept_as_it_is;
 pub use permission::RELEASE_WITHOUT_CALL;
 pub use reads::{
     max_age_of_list, max_age_of_list_for, needs_another_read, pages_for_count, pages_for_pair,
 };
-pub use refusals::looked_up;
 pub use source::source;
 pub use step::Step;
 pub use unchanged::is_unchanged;
@@ -77,14 +80,14 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
         None => reads::justified(desired, observed, decide(desired, observed)),
     };
     let step = if desired.suspend && step.changes() { suspended(desired, observed) } else { step };
-    let step = if may_be_unwanted(observed, &step) { Step::StartOver } else { step };
+    let step = if may_be_out_of_date(observed, &step) { Step::StartOver } else { step };
     if desired.goal == Goal::ObjectVanished { ending::follow_up(desired, step) } else { step }
 }
 
 /// Whether the account may no longer allow the step, or the spec no longer want it: it was edited
 /// while the reconciliation waited for an answer or its turn. A pair that was imported before that
 /// still gets its tags and its record.
-fn may_be_unwanted(observed: &Observed, step: &Step) -> bool {
+fn may_be_out_of_date(observed: &Observed, step: &Step) -> bool {
     // A suspended object takes the owner off too, but only as its present spec says.
     let changes = step.changes() || matches!(step, Step::DisownSecret(_));
     let was_imported = matches!(observed.done.import, Some(Imported::Accepted(_)));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::Timestamp;
 
 use super::key::{compare, verified};
-use super::refusals::ONE_SECOND;
+use super::operations::ONE_SECOND;
 use crate::api::key_pair::Origin;
 use crate::api::{OWNER_TAG, is_other_spelling};
 use crate::digest::Digest;

@@ -5,17 +5,16 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::Timestamp;
 
 use super::confirmation::next_read;
+use super::conflict::{name_conflict, yield_to_rival};
 use super::expected::{self, Named};
 use super::import::{
     beyond_limit, import, imported_key, take_back, unsettled_import, wait_for_current_read,
     wait_for_recorded_pair,
 };
 use super::key::compare;
+use super::operations::{deletion_under_way, unanswered_deletion, unsettled_absence};
 use super::ownership::{Whose, all_tags, has_other_spelling, is_first, is_replaced, origin, whose};
-use super::refusals::{
-    SOON, deletion_under_way, name_conflict, stalled, unanswered_deletion, unsettled_absence,
-    yield_to_rival,
-};
+use super::refusals::{SOON, stalled};
 use super::step::Step;
 use crate::api::OWNER_TAG;
 use crate::api::account::Adoption;
@@ -205,14 +204,16 @@ fn keep(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Step {
     message.ready(desired.interval)
 }
 
-/// Whether the pair was there already, and stays as it is.
-pub(super) fn is_kept_as_it_is(desired: &Desired, observed: &Observed, pair: &KeyPair) -> bool {
-    desired.limits.keep_adopted() && origin(desired, observed, pair) == Origin::Adopted
+/// Whether a pair that the object came to like this stays as it is: it gets the owner tag, and no
+/// other.
+#[must_use]
+pub fn is_kept_as_it_is(desired: &Desired, origin: Option<Origin>) -> bool {
+    origin == Some(Origin::Adopted) && desired.limits.keep_adopted()
 }
 
 fn wanted_tags(desired: &Desired, observed: &Observed, pair: &KeyPair) -> BTreeMap<String, String> {
     let mut tags = all_tags(desired);
-    if is_kept_as_it_is(desired, observed, pair) {
+    if is_kept_as_it_is(desired, Some(origin(desired, observed, pair))) {
         tags.retain(|key, _| key == OWNER_TAG);
     }
     tags
@@ -231,7 +232,7 @@ pub(super) fn keep_tags(desired: &Desired, observed: &Observed, pair: &KeyPair) 
         return Some(tag(observed, pair, tags));
     }
     let is_left_over = |key: &&String| !wanted.contains_key(*key) && pair.tags.contains_key(*key);
-    let is_kept = is_kept_as_it_is(desired, observed, pair);
+    let is_kept = is_kept_as_it_is(desired, Some(origin(desired, observed, pair)));
     let is_left_over = |key: &&String| !is_kept && is_left_over(key);
     let keys: Vec<String> =
         observed.recorded.managed_tag_keys.iter().filter(is_left_over).cloned().collect();

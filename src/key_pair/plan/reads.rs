@@ -5,8 +5,10 @@ use std::time::Duration;
 use k8s_openapi::jiff::SignedDuration;
 
 use super::confirmation::{has_many_of_own, is_crowd};
+use super::operations::{
+    deletion_before, deletion_under_way, failed_operation, unanswered_deletion,
+};
 use super::ownership::is_first;
-use super::refusals::{deletion_before, deletion_under_way, failed_operation, unanswered_deletion};
 use super::step::Step;
 use crate::api::Reason;
 use crate::engine::State;
