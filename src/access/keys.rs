@@ -35,9 +35,13 @@ impl std::fmt::Debug for SecretKeys {
 }
 
 impl KeySource for SecretKeys {
+    fn name(&self) -> String {
+        format!("the Secret {}/{}", self.namespace, self.name)
+    }
+
     fn access_key(&self) -> BoxFuture<'_, lightsail::Result<AccessKey>> {
         let read = async {
-            let secret = format!("the Secret {}/{}", self.namespace, self.name);
+            let secret = KeySource::name(self);
             match secret::read(&self.api_server, &self.namespace, &self.name).await {
                 Ok(content) => access_key(content, &self.account)
                     .map_err(|why| lightsail::Error::unusable(&secret, &why)),

@@ -25,6 +25,9 @@ impl fmt::Debug for AccessKey {
 
 /// Where an access key is kept.
 pub trait KeySource: fmt::Debug + Send + Sync {
+    /// What it is, as a part of a sentence.
+    fn name(&self) -> String;
+
     /// The key as it is now.
     ///
     /// # Errors

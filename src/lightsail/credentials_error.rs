@@ -16,6 +16,9 @@ use super::http::Failure;
 use super::stable_text::{line, stable};
 use crate::ids::AccountId;
 
+/// The code of what a source provided and nobody can use, or no longer provides.
+const UNUSABLE_CREDENTIALS: &str = "UnusableCredentials";
+
 impl Error {
     /// `source`, which is part of a sentence, did not provide credentials.
     pub(super) fn credentials(source: &str, error: &CredentialsError) -> Self {
@@ -64,7 +67,12 @@ impl Error {
     #[must_use]
     pub fn unusable(source: &str, why: &str) -> Self {
         let message = line(&format!("no AWS credentials from {source}: {why}"));
-        Self::new(ErrorKind::BadCredentials, "UnusableCredentials", message)
+        Self::new(ErrorKind::BadCredentials, UNUSABLE_CREDENTIALS, message)
+    }
+
+    /// Whether the source has no credentials that can be used, whatever AWS would say of them.
+    pub(super) fn is_of_source(&self) -> bool {
+        self.code == UNUSABLE_CREDENTIALS
     }
 
     /// The credentials expired before they could be used. `had_some`: the source has provided

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use aws_credential_types::Credentials;
 use aws_sdk_sts::operation::assume_role::AssumeRoleOutput;
 use futures::future::BoxFuture;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::access_key::{AccessKey, KeySource};
@@ -224,7 +224,7 @@ impl Opener {
         let turn = Arc::clone(self.0.state.lock().turns.entry(region.clone()).or_default());
         let _here = turn.lock().await;
         let _everywhere = tokio::time::timeout(PATIENCE, self.0.lookup.lock()).await;
-        let next = self.0.state.lock().session.next(region, now());
+        let next = self.0.state().session.next(region, now());
         match next {
             Step::Use(account) => return Ok(account),
             Step::Fail(error) => return Err(error),
@@ -321,8 +321,25 @@ impl RoleSession {
 }
 
 impl Inner {
+    /// The state, which knows whether the credentials that a role was assumed with are withdrawn.
+    fn state(&self) -> MutexGuard<'_, State> {
+        let withdrawals = match &self.provider {
+            Provider::Role(session) => Some(session.parent.0.withdrawals()),
+            Provider::Chain(_) | Provider::Keys(_) | Provider::Parent(_) => None,
+        };
+        let mut state = self.state.lock();
+        if let Some(withdrawals) = withdrawals {
+            state.session.follow(withdrawals);
+        }
+        state
+    }
+
+    fn withdrawals(&self) -> u64 {
+        self.state().session.withdrawals()
+    }
+
     fn good(&self) -> Option<Arc<Account>> {
-        self.state.lock().session.good(SystemTime::now()).cloned()
+        self.state().session.good(SystemTime::now()).cloned()
     }
 
     fn sts_region(&self, region: &Region) -> Region {
@@ -332,6 +349,7 @@ impl Inner {
 
     /// Gets credentials, and finds out whose they are.
     async fn open(self: &Arc<Self>, region: &Region, namespace: &Arc<str>) -> Result<Opened> {
+        let withdrawals = self.withdrawals();
         let next = self.state.lock().session.next_credentials(SystemTime::now());
         let provided = match next {
             NextCredentials::AtHand(credentials) => Provided::new(credentials),
@@ -362,7 +380,8 @@ impl Inner {
             }
             Identified::Never(error) => return Err(error),
         };
-        let opened = Opened { account, identity, credentials, term, region: region.clone() };
+        let region = region.clone();
+        let opened = Opened { account, identity, credentials, term, region, withdrawals };
         self.put(opened.clone());
         Ok(opened)
     }
@@ -382,7 +401,7 @@ impl Inner {
                 let AccessKey { id, secret, session_token } = source.access_key().await?;
                 let credentials = Credentials::new(id, secret, session_token, None, "Secret");
                 if let Some(why) = usable_credentials::fault(&credentials) {
-                    return Err(Error::unusable("the Secret", &why));
+                    return Err(Error::unusable(&source.name(), &why));
                 }
                 let term = Term::read_again(Instant::now(), READ_AGAIN);
                 Ok(Provided { credentials, term, identity: None })
@@ -416,7 +435,7 @@ impl Inner {
 
     /// Records how a lookup went, for the next caller. Returns what its own caller gets.
     fn note(&self, region: &Region, outcome: Result<Arc<Account>>) -> Result<Arc<Account>> {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         let (noted, outcome) = state.session.looked_up(region, outcome, now());
         if let Some(noted) = noted {
             self.tell(noted);

@@ -394,6 +394,10 @@ mod tests {
     struct NoKeys;
 
     impl KeySource for NoKeys {
+        fn name(&self) -> String {
+            "nowhere".to_owned()
+        }
+
         fn access_key(&self) -> BoxFuture<'_, Result<AccessKey>> {
             Box::pin(async { Err(Error::timeout()) })
         }

@@ -47,6 +47,8 @@ pub(super) struct Session<A, C> {
     longest_pause: Duration,
     /// Whether people keep the credentials. When they remove them, that is intended.
     is_revocable: bool,
+    /// How often people have removed them, or those that they were assumed with.
+    withdrawals: u64,
 }
 
 /// What credentials opened.
@@ -58,6 +60,8 @@ pub(super) struct Opened<A, C> {
     pub(super) term: Term,
     /// Where STS was called.
     pub(super) region: Region,
+    /// How often people had removed the credentials, or those that these were assumed with, before.
+    pub(super) withdrawals: u64,
 }
 
 /// What to do for a caller.
@@ -154,6 +158,7 @@ impl<A, C> Default for Session<A, C> {
             said: None,
             longest_pause: LONGEST_PAUSE,
             is_revocable: false,
+            withdrawals: 0,
         }
     }
 }
@@ -179,7 +184,20 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
 
     /// What may be used now.
     pub(super) fn good(&self, time: SystemTime) -> Option<&A> {
-        self.in_force.as_ref().filter(|it| it.term.is_good(time)).map(|it| &it.account)
+        let is_good =
+            |it: &&Opened<A, C>| it.term.is_good(time) && it.withdrawals == self.withdrawals;
+        self.in_force.as_ref().filter(is_good).map(|it| &it.account)
+    }
+
+    /// How often people have removed the credentials, or those that they were assumed with.
+    pub(super) fn withdrawals(&self) -> u64 {
+        self.withdrawals
+    }
+
+    /// People have removed the credentials that these were assumed with so often by now. What was
+    /// assumed before the last time is used no more, although AWS would accept it.
+    pub(super) fn follow(&mut self, withdrawals: u64) {
+        self.withdrawals = withdrawals;
     }
 
     /// Why the current credentials are of no use, though they have not expired: AWS refuses them.
@@ -230,7 +248,9 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
     pub(super) fn loaded(&self, credentials: &C, term: Term, time: SystemTime) -> Loaded<A, C> {
         match &self.in_force {
             before if !term.is_of_use(time) => Loaded::Expired { had_some: before.is_some() },
-            Some(before) if before.credentials == *credentials => Loaded::Again(before.clone()),
+            Some(before) if before.credentials == *credentials => {
+                Loaded::Again(Opened { term, ..before.clone() })
+            }
             before => {
                 let before = before.as_ref();
                 Loaded::Others(before.map(|it| (it.account.clone(), it.identity.clone())))
@@ -371,13 +391,19 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         now: Now,
     ) -> Noted {
         let is_new = outcome.as_ref().is_ok_and(|found| found.credentials != before.credentials);
-        if !is_new {
-            self.renewals = Some(Attempts::one_more(self.renewals, now.instant));
+        match outcome {
+            Ok(found) if self.is_revocable => {
+                self.renewals = None;
+                self.in_force.iter_mut().for_each(|it| it.term = found.term);
+            }
+            _ if is_new => {}
+            _ => self.renewals = Some(Attempts::one_more(self.renewals, now.instant)),
         }
         let is_refused =
             outcome.as_ref().is_err_and(|error| error.kind == ErrorKind::BadCredentials);
         if self.is_revocable && is_refused {
             self.in_force = None;
+            self.withdrawals += u64::from(outcome.as_ref().is_err_and(Error::is_of_source));
         }
         self.is_asked &= outcome.is_err() && !is_refused;
         let error = outcome.as_ref().err();

@@ -40,6 +40,7 @@ fn opened(credentials: &'static str, since: u64, expiry: Option<u64>) -> Open {
         credentials,
         term: Term::new(wall(since), expiry.map(wall)),
         region: IRELAND.into(),
+        withdrawals: 0,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use lightsail_operator::api::{LightsailAccount, LightsailKeyPair};
 use serde_json::json;
 use testbed::api_proxy::{ApiProxy, Matcher};
@@ -190,5 +190,36 @@ async fn who_asks_for_a_reconciliation_of_an_account_gets_the_key_of_now() {
     teams.a.create::<LightsailKeyPair>("two", &pair(&name, "two")).await;
     teams.a.wait_stalled::<LightsailKeyPair>("two", "AccountNotReady").await;
     assert_eq!(teams.a.simulator.requests().len(), calls, "the key is not used any more");
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_that_a_removed_key_has_assumed_is_not_used_any_more() {
+    let teams = Teams::new("role-of-key").await;
+    let _operator = teams.start().await;
+    let name = teams.name("keys");
+    teams.keep_key(OF_A, "of-a", Some(&name)).await;
+    let credentials = json!({ "source": "Secret", "secretRef": { "name": "of-a" } });
+    let spec = Teams::spec(OF_A, &teams.a.namespace, &[("/credentials", credentials)]);
+    teams.create_account("keys", &spec).await;
+    teams.wait_account(&name, "Identified").await;
+    teams.a.create::<LightsailKeyPair>("one", &pair(&name, "one")).await;
+    teams.a.wait_ready::<LightsailKeyPair>("one", "Imported").await;
+
+    let secrets = teams.operators.secrets();
+    let mut kept = secrets.get("of-a").await.unwrap();
+    secrets.delete("of-a", &DeleteParams::default()).await.unwrap();
+    let message = teams.ask_account(&name, "InvalidCredentials").await;
+    assert!(message.contains("there is no such Secret"), "{message}");
+    let (calls, assumed) = (teams.requests().len(), teams.sessions());
+    teams.a.create::<LightsailKeyPair>("two", &pair(&name, "two")).await;
+    teams.a.wait_stalled::<LightsailKeyPair>("two", "AccountNotReady").await;
+    assert_eq!(teams.requests().len(), calls, "the role is not used any more");
+
+    kept.metadata.resource_version = None;
+    secrets.create(&PostParams::default(), &kept).await.unwrap();
+    teams.ask_account(&name, "Identified").await;
+    teams.a.wait_ready::<LightsailKeyPair>("two", "Imported").await;
+    assert!(teams.sessions() > assumed, "it is assumed again");
     teams.remove_accounts().await;
 }

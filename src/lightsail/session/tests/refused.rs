@@ -49,6 +49,50 @@ fn credentials_that_people_take_away_are_not_used_any_more() {
 }
 
 #[test]
+fn what_was_assumed_with_credentials_that_people_took_away_is_not_used_any_more() {
+    let clocks = clocks();
+    let wrong = Error::new(ErrorKind::BadCredentials, "InvalidClientTokenId", "a typo");
+    for (name, failure, is_used) in [
+        ("taken away", Error::unusable("the Secret", "no label"), false),
+        ("not read", error("an outage"), true),
+        ("another key, which AWS refuses", wrong, true),
+    ] {
+        let (mut keys, mut role) = (Kept::default().revocable(), in_force(None));
+        let first = opened("first", 0, None);
+        keys.put(first.clone());
+        role.follow(keys.withdrawals());
+        assert!(role.good(wall(0)).is_some(), "{name}");
+        keys.renewed(&first, &Err(failure), Cause::Clock, clocks.at(1));
+        role.follow(keys.withdrawals());
+        assert_eq!(role.good(wall(1)).is_some(), is_used, "{name}");
+        let next = role.next(&IRELAND.into(), clocks.at(1));
+        assert_eq!(next == Step::Open, !is_used, "{name}");
+        // The key is back, and the role is assumed with it.
+        keys.put(opened("first", 2, None));
+        role.follow(keys.withdrawals());
+        assert_eq!(role.good(wall(2)).is_some(), is_used, "{name}: not by that");
+        role.put(Opened { withdrawals: keys.withdrawals(), ..opened("second", 2, None) });
+        assert!(role.good(wall(2)).is_some(), "{name}");
+    }
+}
+
+#[test]
+fn a_key_that_is_still_the_same_is_read_again_after_its_time() {
+    let clocks = clocks();
+    let after = |second: u64| Term::read_again(clocks.at(second).instant, Duration::from_mins(5));
+    let mut session = Kept::default().revocable();
+    session.put(Opened { term: after(0), ..opened("first", 0, None) });
+    let before = session.in_force().unwrap().clone();
+    let Loaded::Again(same) = session.loaded(&"first", after(300), wall(300)) else {
+        panic!("it is the same")
+    };
+    session.renewed(&before, &Ok(same), Cause::Clock, clocks.at(300));
+    for (second, is_due) in [(302, false), (599, false), (600, true)] {
+        assert_eq!(session.is_due(Cause::Clock, clocks.at(second)), is_due, "{second}");
+    }
+}
+
+#[test]
 fn credentials_that_aws_refuses_are_known_to_be_refused_until_it_takes_some() {
     type Change = fn(&mut Kept, Now);
     let clocks = clocks();
