@@ -129,11 +129,14 @@ pub fn permission<'a>(
         None if is_by_labels => return Permission::LabelsUnread,
         labels => labels.unwrap_or(&none),
     };
+    // Also of an object that asks for nothing: it would learn that there is such an account.
+    if !is_namespace_allowed(&entry.spec, namespace, labels) {
+        return Permission::Refused(Refused::NotFound(&entry.name));
+    }
     let refuse = |what: &What<'_>| {
         self::refuse(&entry.spec, &Ask { namespace, labels, region, what: *what })
     };
     match asks.iter().find_map(refuse) {
-        Some(Refusal::Namespace) => Permission::Refused(Refused::NotFound(&entry.name)),
         _ if entry.is_deleting && !has_acted => {
             Permission::Refused(Refused::Terminating(&entry.name))
         }
@@ -174,8 +177,9 @@ pub fn surely_refuses(
     };
     // A key pair may be of either type.
     let is_type_known = !matches!(what, What::KeyPair { .. });
-    let ask = Ask { namespace, labels: &BTreeMap::new(), region, what };
-    (!is_by_labels(account) && the_namespace_is_allowed(account, &ask).is_some())
+    let labels = &BTreeMap::new();
+    let ask = Ask { namespace, labels, region, what };
+    (!is_by_labels(account) && !is_namespace_allowed(account, namespace, labels))
         || the_region_is_allowed(account, &ask).is_some()
         || (is_type_known && the_type_is_allowed(account, &ask).is_some())
         || the_name_is_allowed(account, &ask).is_some()
@@ -202,15 +206,23 @@ pub fn refuse(account: &LightsailAccountSpec, ask: &Ask<'_>) -> Option<Refusal> 
 }
 
 fn the_namespace_is_allowed(account: &LightsailAccountSpec, ask: &Ask<'_>) -> Option<Refusal> {
-    let AllowedNamespaces { from, names, selector } = &account.allowed_namespaces;
-    let is_allowed = match from {
-        NamespacesFrom::All => true,
-        NamespacesFrom::Names => names.iter().flatten().any(|name| name == ask.namespace),
-        NamespacesFrom::Selector => {
-            selector.as_ref().is_some_and(|selector| selects(selector, ask.labels))
-        }
-    };
+    let is_allowed = is_namespace_allowed(account, ask.namespace, ask.labels);
     (!is_allowed).then_some(Refusal::Namespace)
+}
+
+fn is_namespace_allowed(
+    account: &LightsailAccountSpec,
+    namespace: &str,
+    labels: &BTreeMap<String, String>,
+) -> bool {
+    let AllowedNamespaces { from, names, selector } = &account.allowed_namespaces;
+    match from {
+        NamespacesFrom::All => true,
+        NamespacesFrom::Names => names.iter().flatten().any(|name| name == namespace),
+        NamespacesFrom::Selector => {
+            selector.as_ref().is_some_and(|selector| selects(selector, labels))
+        }
+    }
 }
 
 fn the_region_is_allowed(account: &LightsailAccountSpec, ask: &Ask<'_>) -> Option<Refusal> {

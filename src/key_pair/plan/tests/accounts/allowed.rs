@@ -240,3 +240,18 @@ fn the_default_key_pair_is_granted_by_itself() {
     ]);
 }
 
+#[test]
+fn i11_an_account_of_others_is_released_from_like_one_that_does_not_exist() {
+    let released = |change: fn(&mut Desired, &mut Observed)| {
+        let (mut desired, mut observed) = with_account();
+        deletes_default(&mut desired, &mut observed, false, Backup::Skip, &["Delete"]);
+        (desired.goal, observed.has_finalizer) = (Goal::ObjectDeleted, true);
+        observed.secret = Lookup::Absent;
+        change(&mut desired, &mut observed);
+        let Step::RemoveFinalizer { message, .. } = plan(&desired, &observed) else { panic!() };
+        message
+    };
+    let others = released(|d, _| d.owner = "cluster/team-b/fleet".into());
+    assert_eq!(others, released(|_, o| o.grant = Grant::Missing("production".into())));
+    assert_ne!(others, released(|_, _| {}), "who may use it hears more");
+}
