@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::api_shares::is_watch;
 use crate::kube_error::told;
 use crate::outage::{News, Spoken};
 use crate::readiness::{Extent, Readiness};
@@ -114,7 +115,7 @@ impl<S> Layer<S> for ApiOutage {
     type Service = OutageService<S>;
 
     fn layer(&self, inner: S) -> OutageService<S> {
-        OutageService { inner, outage: self.clone() }
+        OutageService { inner, outage: self.clone(), silent: SILENT }
     }
 }
 
@@ -123,6 +124,8 @@ impl<S> Layer<S> for ApiOutage {
 pub(crate) struct OutageService<S> {
     inner: S,
     outage: ApiOutage,
+    /// What else than a watch has no answer after this time is missed.
+    silent: Duration,
 }
 
 type BoxError = Box<dyn StdError + Send + Sync>;
@@ -142,12 +145,14 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
+        // A proxy may hold the beginning of a watch back until its end.
+        let patience = if is_watch(request.uri()) { Duration::MAX } else { self.silent };
         let (answer, outage) = (self.inner.call(request), self.outage.clone());
         Box::pin(async move {
             // Before that it waits for its namespace's share, and nothing is sent.
             let mut waiting = Waiting { outage, since: Some(Instant::now()) };
             let mut answer = pin!(answer);
-            let early = tokio::time::timeout(SILENT, answer.as_mut()).await;
+            let early = tokio::time::timeout(patience, answer.as_mut()).await;
             let answer = if let Ok(answer) = early {
                 answer
             } else {
@@ -182,6 +187,47 @@ impl Drop for Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// An API server that answers a watch late, and anything else when `/readyz` shows that it is
+    /// missed. With what that shows before the answer.
+    struct Late(Readiness);
+
+    impl Service<Request<Body>> for Late {
+        type Response = Response<String>;
+        type Error = BoxError;
+        type Future = Pin<Box<dyn Future<Output = Result<Response<String>, BoxError>> + Send>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: Request<Body>) -> Self::Future {
+            let readiness = self.0.clone();
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                while !is_watch(request.uri()) && readiness.report().1 == "ok\n" {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                Ok(Response::new(readiness.report().1))
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_watch_whose_beginning_a_proxy_holds_back_is_no_outage() {
+        let silent = "ok\nthe Kubernetes API server: api.example: no response in time\n";
+        for (path, expected) in [("/apis?watch=1", "ok\n"), ("/apis", silent)] {
+            let readiness = Readiness::default();
+            let server = "https://api.example".parse().unwrap();
+            let outage = ApiOutage::new(&server, None, false, readiness.clone());
+            let service = outage.layer(Late(readiness.clone()));
+            let mut service = OutageService { silent: Duration::from_millis(1), ..service };
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            let before = service.call(request).await.unwrap().into_body();
+            assert_eq!(before, expected, "{path}");
+            assert_eq!(readiness.report().1, "ok\n", "{path}: it was answered");
+        }
+    }
 
     #[test]
     fn readyz_names_the_server_the_proxy_and_the_cause() {

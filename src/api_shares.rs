@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response, Uri};
+use http::{Method, Request, Response, Uri};
 use hyper::body::{Frame, SizeHint};
 use kube::client::Body;
 use parking_lot::Mutex;
@@ -17,8 +17,8 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// This many requests that name a namespace are under way at the same time. The others wait in the
-/// order of asking.
+/// This many requests that name a namespace are under way at the same time, beside reads of its
+/// Secrets and `ConfigMap`s. The others wait in the order of asking.
 const OF_NAMESPACE: usize = 4;
 
 /// Places for the requests of each namespace. Clones are the same.
@@ -112,6 +112,13 @@ pub(crate) fn is_watch(uri: &Uri) -> bool {
     parameters.any(|parameter| parameter.starts_with("watch="))
 }
 
+/// Whether a request reads a Secret or a `ConfigMap`. Few are read at the same time, of all
+/// namespaces too: one that waited here would hold a place that others wait for.
+fn is_counted_apart(request: &Request<Body>) -> bool {
+    let of_path = |kind| request.uri().path().contains(kind);
+    *request.method() == Method::GET && ["/secrets/", "/configmaps/"].into_iter().any(of_path)
+}
+
 /// The namespace that a request names.
 fn namespace(uri: &Uri) -> Option<&str> {
     let (_, rest) = uri.path().split_once("/namespaces/")?;
@@ -149,7 +156,8 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let share = namespace(request.uri()).map(|namespace| self.shares.enter(namespace));
+        let namespace = namespace(request.uri()).filter(|_| !is_counted_apart(&request));
+        let share = namespace.map(|namespace| self.shares.enter(namespace));
         let is_watch = is_watch(request.uri());
         // Nothing is sent before it is polled.
         let answer = self.inner.call(request);
@@ -237,13 +245,18 @@ mod tests {
             assert!(poll(&mut request).is_pending());
             request
         };
-        let of_crowd = "/api/v1/namespaces/crowd/secrets/fleet";
-        let mut crowd: Vec<_> = (0..OF_NAMESPACE + 2).map(|_| send(of_crowd)).collect();
+        let of_kind = |namespace, kind| {
+            format!("/apis/lightsail-operator.dev/v1alpha1/namespaces/{namespace}/{kind}")
+        };
+        let of_crowd = of_kind("crowd", "lightsailkeypairs/fleet");
+        let mut crowd: Vec<_> = (0..OF_NAMESPACE + 2).map(|_| send(&of_crowd)).collect();
         assert_eq!(arrived.load(Ordering::SeqCst), OF_NAMESPACE);
         let given_up = crowd.remove(OF_NAMESPACE);
-        let other = send("/apis/lightsail-operator.dev/v1alpha1/namespaces/quiet/hostkeyresets");
+        let other = send(&of_kind("quiet", "hostkeyresets"));
         let of_cluster = send("/apis/lightsail-operator.dev/v1alpha1/lightsailkeypairs?watch=1");
         assert_eq!(arrived.load(Ordering::SeqCst), OF_NAMESPACE + 2);
+        let secret = send("/api/v1/namespaces/crowd/secrets/fleet");
+        assert_eq!(arrived.load(Ordering::SeqCst), OF_NAMESPACE + 3, "it has a place already");
 
         drop(given_up);
         answer.notify_one();
@@ -259,12 +272,12 @@ mod tests {
         };
         ask(&mut answered);
         assert_eq!(answered.len(), 1);
-        assert_eq!(arrived.load(Ordering::SeqCst), OF_NAMESPACE + 2, "its body was not read");
+        assert_eq!(arrived.load(Ordering::SeqCst), OF_NAMESPACE + 3, "its body was not read");
         answered.clear();
         ask(&mut answered);
         assert_eq!(answered.len(), 0);
-        assert_eq!(arrived.load(Ordering::SeqCst), OF_NAMESPACE + 3, "the last has its place");
-        drop((crowd, other, of_cluster));
+        assert_eq!(arrived.load(Ordering::SeqCst), OF_NAMESPACE + 4, "the last has its place");
+        drop((crowd, other, of_cluster, secret));
         assert!(shares.by_namespace.lock().is_empty(), "nothing is kept");
     }
 
