@@ -93,7 +93,11 @@ impl<'a> Run<'a> {
     async fn identify(&self) -> Result<lightsail::Result<String>, Error> {
         let regions = &self.object.spec.allowed.regions;
         let grant = self.ctx.directory.grant("", Some(&self.object.name_any()));
-        let is_this = |entry: &Entry| Some(entry.generation) == self.object.metadata.generation;
+        let metadata = &self.object.metadata;
+        let is_this = |entry: &Entry| {
+            Some(entry.generation) == metadata.generation
+                && metadata.uid.as_ref() == Some(&entry.uid)
+        };
         match grant {
             Grant::Account(entry) if is_this(&entry) => {
                 let (sessions, is_asked) = (&self.ctx.sessions, objects::is_asked(&self.object));

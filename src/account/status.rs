@@ -17,10 +17,57 @@ pub(super) fn status(
     let generation = object.metadata.generation.unwrap_or_default();
     let conditions = Conditions::new(&before.conditions, generation, observed.now);
     let caller = observed.caller.as_ref().and_then(|caller| caller.as_ref().ok());
+    // Another spec may lead to another identity, and it is not known to which.
+    let is_of_spec = before.observed_generation == generation || observed.caller.is_none();
+    let known = before.caller_arn.clone().filter(|_| is_of_spec);
     LightsailAccountStatus {
         observed_generation: generation,
         last_handled_reconcile: objects::asked(object).map(Cow::into_owned),
-        caller_arn: caller.cloned().or(before.caller_arn.clone()),
+        caller_arn: caller.cloned().or(known),
         conditions: verdict.conditions(conditions).into_list(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use k8s_openapi::jiff::Timestamp;
+
+    use super::*;
+    use crate::api::Reason;
+    use crate::engine::action::Next;
+    use crate::lightsail::{Error, ErrorKind};
+
+    #[test]
+    fn an_identity_is_that_of_the_present_spec_or_unknown() {
+        let failed = || Some(Err(Error::of_kind(ErrorKind::BadCredentials)));
+        for (name, generation, caller, expected) in [
+            ("another one", 1, Some(Ok("ben".to_owned())), Some("ben")),
+            ("an outage", 1, failed(), Some("ann")),
+            ("nobody asked", 2, None, Some("ann")),
+            ("the spec leads nowhere now", 2, failed(), None),
+        ] {
+            let object: LightsailAccount = serde_json::from_value(serde_json::json!({
+                "metadata": { "name": "production", "generation": generation },
+                "spec": { "accountID": "123456789012", "allowedNamespaces": { "from": "All" },
+                    "allowed": { "regions": ["eu-west-1"] } },
+                "status": { "observedGeneration": 1, "callerARN": "ann" },
+            }))
+            .unwrap();
+            let observed = Observed {
+                now: Timestamp::UNIX_EPOCH,
+                is_primary: true,
+                is_deleting: false,
+                has_finalizer: true,
+                has_valid_selector: true,
+                caller,
+                users: None,
+                interval: Duration::from_mins(10),
+            };
+            let verdict = Verdict::stalled(Reason::InvalidCredentials, "no", Next::Backoff);
+            let status = status(&object, &observed, &verdict);
+            assert_eq!(status.caller_arn.as_deref(), expected, "{name}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The text is fixed, but for quoted JSON strings, and for words in comments (`text.rs`).
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::exported::{Exported, Failed, Finding, Findings, Managed};
@@ -30,7 +31,14 @@ fn header(findings: &Findings) -> String {
     let Findings { pairs, failed, default_pairs, withheld } = findings;
     let written = pairs.iter().filter(|exported| spec(&exported.finding).is_some()).count();
     let all = count(pairs.len(), "key pair");
-    let mut text = format!("# Manifests for {written} of {all} in Lightsail\n");
+    let accounts: BTreeSet<&str> = pairs.iter().map(|it| it.account.as_str()).collect();
+    let accounts: Vec<&str> = accounts.into_iter().collect();
+    let wherever = match &accounts[..] {
+        [] => "Lightsail".to_owned(),
+        [one] => format!("the account {}", word(one)),
+        several => format!("the accounts {}", word(&several.join(", "))),
+    };
+    let mut text = format!("# Manifests for {written} of {all} in {wherever}\n");
     match failed {
         Failed::Regions(regions) => {
             for region in regions {
@@ -230,7 +238,7 @@ mod tests {
         }
         let (text, documents) = written(&[exported("a", Finding::Unmatched(Why::NoFingerprint))]);
         assert!(documents.is_empty());
-        let expected = "# Manifests for 0 of 1 key pair in Lightsail\n\
+        let expected = "# Manifests for 0 of 1 key pair in the account 123456789012\n\
                         # eu-south-2 could not be read\n\
                         # No manifest for a in eu-west-1 - Lightsail lists no fingerprint\n";
         assert_eq!(text, expected);

@@ -216,7 +216,9 @@ async fn hold(election: &Election, times: Times, lease: &HeldLease, sent: Moment
                 lease.hold_until(sent + times.lease_duration);
                 said.clear();
             }
-            Ok(Ok(None)) => return "another replica has it, or it was deleted".to_owned(),
+            Ok(Ok(None)) => {
+                return "another replica has it, or it was deleted or emptied".to_owned();
+            }
             Ok(Err(error)) => complain(&mut said, without_content(&error)),
             Err(_) => complain(&mut said, "no response in time".to_owned()),
         }
