@@ -53,10 +53,11 @@ pub(super) struct Memory {
     /// By namespace: when an object last went whose pair may have stayed. A list whose read began
     /// before may not show that pair, and does not tell how many the namespace has.
     left_at: Mutex<HashMap<Arc<str>, Moment>>,
-    /// Of objects whose Secret could not be read or changed: the generation that showed it.
-    secret_refused: Mutex<ByUid<i64>>,
-    /// Objects whose pair a process before this one may have begun to delete.
-    deleted_already: Mutex<ByUid<()>>,
+    /// Objects that show that their Secret could not be read or changed, and keep it.
+    refused_secret_stays: Mutex<ByUid<()>>,
+    /// Objects whose pair another process may have begun to delete, and until when that may act if
+    /// it goes on beside this one.
+    deleted_elsewhere: Mutex<ByUid<Moment>>,
     /// Objects that go and leave no pair behind.
     without_pair: Mutex<ByUid<()>>,
     /// What an object needs and is missing, and since when.
@@ -225,8 +226,8 @@ impl Memory {
     /// The pair of the object with this uid is dealt with.
     pub(super) fn forget(&self, uid: &str) {
         self.allowances.lock().remove(uid);
-        self.deleted_already.lock().remove(uid);
-        self.secret_refused.lock().remove(uid);
+        self.deleted_elsewhere.lock().remove(uid);
+        self.refused_secret_stays.lock().remove(uid);
         self.refused.lock().remove(uid);
         self.edit(uid, |known| *known = Unrecorded::default());
         self.within_limit.lock().remove(uid);
@@ -247,29 +248,26 @@ impl Memory {
         self.edit(uid, |known| known.import = ImportCall::Sent(sent));
     }
 
-    /// An object shows that its Secret could not be read or changed.
-    pub(super) fn note_secret_refused(&self, object: &LightsailKeyPair) {
-        let (uid, generation) = (object.metadata.uid.as_deref(), object.metadata.generation);
-        let mut refused = self.secret_refused.lock();
-        refused.set(uid.unwrap_or_default(), Some(generation.unwrap_or_default()));
+    /// Notes whether the object with this uid shows that its Secret could not be read or changed,
+    /// with a spec that keeps it.
+    pub(super) fn note_refused_secret(&self, uid: &str, stays: bool) {
+        self.refused_secret_stays.lock().set(uid, stays.then_some(()));
     }
 
-    /// Whether its spec was edited since it showed that.
-    pub(super) fn is_edited_since_refusal(&self, object: &LightsailKeyPair) -> bool {
-        let uid = object.metadata.uid.as_deref().unwrap_or_default();
-        let refused = self.secret_refused.lock().get(uid).copied();
-        refused.is_some_and(|refused| object.metadata.generation.is_some_and(|now| now > refused))
+    /// Whether it does.
+    pub(super) fn refused_secret_stays(&self, uid: &str) -> bool {
+        self.refused_secret_stays.lock().get(uid).is_some()
     }
 
-    /// Notes whether a process before this one may have begun to delete the pair of the object with
-    /// this uid.
-    pub(super) fn note_deleted_already(&self, uid: &str, may_be: bool) {
-        self.deleted_already.lock().set(uid, may_be.then_some(()));
+    /// Notes until when another process that may have begun to delete the pair of the object with
+    /// this uid may act beside this one. `None`: none has.
+    pub(super) fn note_deleted_elsewhere(&self, uid: &str, until: Option<Moment>) {
+        self.deleted_elsewhere.lock().set(uid, until);
     }
 
-    /// Whether it may have.
-    pub(super) fn may_be_deleted_already(&self, uid: &str) -> bool {
-        self.deleted_already.lock().get(uid).is_some()
+    /// Until when it may.
+    pub(super) fn deleted_elsewhere(&self, uid: &str) -> Option<Moment> {
+        self.deleted_elsewhere.lock().get(uid).copied()
     }
 
     /// What allowed the object with this uid to use its credentials.

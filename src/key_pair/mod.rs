@@ -216,9 +216,16 @@ impl KeyPairs {
 
     /// Whether an object of the name of this one vanished that had the same pair, or may have.
     fn vanished_with_the_same_pair(&self, at: &ObjectRef, object: &LightsailKeyPair) -> bool {
-        let key = |object| PairClaim::of(&desired::desired(object, &self.ctx.settings), None).key;
+        let account_of = |object: &LightsailKeyPair| {
+            let recorded = record::recorded(object).account;
+            recorded.or_else(|| self.ctx.directory.account_of(claim::account_ref(object)))
+        };
+        let wanted = |object| (desired::desired(object, &self.ctx.settings), account_of(object));
         let vanished = self.memory.vanished.lock();
-        vanished.get(at).is_some_and(|it| key(&it.object) == key(object))
+        vanished.get(at).is_some_and(|it| {
+            let ((former, of_former), (desired, account)) = (wanted(&it.object), wanted(object));
+            plan::may_be_same_pair(&former, of_former.as_ref(), &desired, account.as_ref())
+        })
     }
 
     /// No object shows why the pair of one that vanished is not dealt with.
@@ -299,16 +306,17 @@ impl Controller for KeyPairs {
             forget(&self.memory, &at, &row);
         }
         let acts = self.ctx.leading_since.borrow().is_some();
-        if plan::may_be_changed_elsewhere(is_known, acts) {
-            let may_be = record::may_be_deleted_already(object);
-            self.memory.note_deleted_already(uid, may_be);
+        let window = self.ctx.settings.intent_window();
+        if let Some(others_act_for) = plan::others_act_for(is_known, acts, window) {
+            let may_be = record::may_be_deleted_elsewhere(object);
+            self.memory.note_deleted_elsewhere(uid, may_be.then(|| now + others_act_for));
         }
         // Few objects have one, and what is recorded is copied to be read.
         let has_intent =
             object.status.as_ref().is_some_and(|status| status.import_intent.is_some());
         let comes_later = are_complete && !is_known;
         if has_intent && plan::may_be_sent_elsewhere(&record::recorded(object), comes_later, acts) {
-            self.memory.note_sent_elsewhere(uid, self.ctx.settings.intent_window());
+            self.memory.note_sent_elsewhere(uid, window);
         }
         let mut crowds = self.memory.crowds.lock();
         if claim::is_coming(object) {

@@ -50,6 +50,8 @@ pub(super) fn observed(
         .as_ref()
         .map_or((None, None), |account| unanswered(clocks, memory, desired, account));
     let predecessors_may_act = Moment::now() + window.saturating_sub(ctx.leads_for());
+    let deleted_elsewhere = memory.deleted_elsewhere(&desired.uid);
+    let deleted_elsewhere = deleted_elsewhere.map(|until| until.max(predecessors_may_act));
     let sent = match known.import {
         ImportCall::Unknown => Some(sent_before()),
         ImportCall::NotSent => None,
@@ -96,8 +98,8 @@ pub(super) fn observed(
         download_may_follow,
         unlisted_until: known.unlisted_until.map(|until| clocks.time_of(until)),
         predecessors_may_act: clocks.time_of(predecessors_may_act),
-        is_edited_since_refusal: memory.is_edited_since_refusal(object),
-        may_be_deleted_already: memory.may_be_deleted_already(&desired.uid),
+        refused_secret_stayed: memory.refused_secret_stays(&desired.uid),
+        deleted_elsewhere_until: deleted_elsewhere.map(|until| clocks.time_of(until)),
         effect_window: window,
         intent_window: ctx.settings.intent_window(),
         intent_holds: ctx.settings.intent_holds(),

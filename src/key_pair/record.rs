@@ -4,8 +4,10 @@
 use k8s_openapi::jiff::Timestamp;
 
 use crate::api::conditions::{READY, STALLED, find, is_true, reason};
-use crate::api::key_pair::{Ensure, ImportIntent, Origin};
-use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Operation, Reason};
+use crate::api::key_pair::{Ensure, ImportIntent, Origin, ReplacePolicy};
+use crate::api::{
+    FINALIZER, LightsailKeyPair, LightsailKeyPairSpec, LightsailKeyPairStatus, Operation, Reason,
+};
 use crate::engine::objects;
 use crate::ids::{AccountId, Arn, Fingerprint};
 use crate::ssh::Fingerprints;
@@ -159,16 +161,31 @@ pub(super) fn was_acted_on(object: &LightsailKeyPair) -> bool {
     object.status.as_ref().is_some_and(is_present) && !objects::is_asked(object)
 }
 
-/// Whether a deletion of the object's pair may be under way when this process sees the object
-/// first, sent by whoever acted before: unless nobody has, or it was content with its pair.
-pub(super) fn may_be_deleted_already(object: &LightsailKeyPair) -> bool {
+/// Whether whoever acted on an object that this process does not act on, or did not know, may have
+/// sent a deletion of its pair: unless nobody has acted, or the object was content with its pair,
+/// and nothing but an edit of its spec can have changed that.
+pub(super) fn may_be_deleted_elsewhere(object: &LightsailKeyPair) -> bool {
     // What the API server fills in for a new object has the generation -1.
     let is_touched = |status: &LightsailKeyPairStatus| {
         status.observed_generation >= 0 || status.account_id.is_some()
     };
-    let is_content = object.spec.ensure == Ensure::Present && was_acted_on(object);
+    let is_content = object.spec.ensure == Ensure::Present
+        && was_acted_on(object)
+        && !is_replaced_with_its_source(object);
     let is_deleting = object.metadata.deletion_timestamp.is_some();
-    is_deleting || (object.status.as_ref().is_some_and(is_touched) && !is_content)
+    // The finalizer comes before the first status that tells of a deletion.
+    let is_touched =
+        object.status.as_ref().is_some_and(is_touched) || objects::has_finalizer(object, FINALIZER);
+    is_deleting || (is_touched && !is_content)
+}
+
+/// Whether a key that is not in the spec may change, and the pair is replaced then.
+fn is_replaced_with_its_source(object: &LightsailKeyPair) -> bool {
+    let LightsailKeyPairSpec { imported, generated, .. } = &object.spec;
+    let is_replaced = |policy: ReplacePolicy| policy == ReplacePolicy::Recreate;
+    let from_elsewhere = imported.as_ref().filter(|it| it.public_key_from.is_some());
+    from_elsewhere.is_some_and(|it| is_replaced(it.replace_policy))
+        || generated.as_ref().is_some_and(|it| is_replaced(it.replace_policy))
 }
 
 /// Why the object is Stalled, if it shows that for its present generation.
@@ -195,49 +212,75 @@ mod tests {
     use super::*;
 
     #[test]
-    fn i1_who_acted_before_may_be_deleting_the_pair_of_an_object_that_is_not_content() {
+    fn i1_who_acts_elsewhere_may_be_deleting_the_pair_of_an_object_that_is_not_content() {
         let ready = |generation: i64| {
             serde_json::json!([{ "type": "Ready", "status": "True", "reason": "Imported",
                 "message": "", "lastTransitionTime": "2026-11-24T12:00:00Z",
                 "observedGeneration": generation }])
         };
-        let present = serde_json::json!({});
-        for (name, spec, status, deletes, expected) in [
-            ("new", &present, serde_json::json!({ "observedGeneration": -1 }), false, false),
+        let (present, none) = (serde_json::json!({}), serde_json::json!({}));
+        let is_ready = serde_json::json!({ "observedGeneration": 2, "conditions": ready(2) });
+        let unobserved = serde_json::json!({ "observedGeneration": -1 });
+        let from = serde_json::json!({ "configMapKeyRef": { "name": "a", "key": "b" } });
+        let from = |policy: &str| serde_json::json!({ "imported": { "replacePolicy": policy, "publicKeyFrom": from } });
+        for (name, spec, status, metadata, expected) in [
+            ("new", present.clone(), unobserved.clone(), none.clone(), false),
             (
                 "about to import",
-                &present,
+                present.clone(),
                 serde_json::json!({ "observedGeneration": -1, "accountID": "1" }),
-                false,
+                none.clone(),
                 true,
             ),
             (
-                "Ready",
-                &present,
-                serde_json::json!({ "observedGeneration": 2, "conditions": ready(2) }),
-                false,
-                false,
+                "the operator's, and no status was written yet",
+                serde_json::json!({ "ensure": "Absent" }),
+                unobserved,
+                serde_json::json!({ "finalizers": [FINALIZER] }),
+                true,
             ),
+            ("Ready", present.clone(), is_ready.clone(), none.clone(), false),
             (
                 "edited since",
-                &present,
+                present.clone(),
                 serde_json::json!({ "observedGeneration": 1, "conditions": ready(1) }),
-                false,
+                none.clone(),
                 true,
             ),
-            ("not Ready", &present, serde_json::json!({ "observedGeneration": 2 }), false, true),
+            (
+                "not Ready",
+                present.clone(),
+                serde_json::json!({ "observedGeneration": 2 }),
+                none.clone(),
+                true,
+            ),
             (
                 "it should have no pair",
-                &serde_json::json!({ "ensure": "Absent" }),
-                serde_json::json!({ "observedGeneration": 2, "conditions": ready(2) }),
-                false,
+                serde_json::json!({ "ensure": "Absent" }),
+                is_ready.clone(),
+                none.clone(),
+                true,
+            ),
+            (
+                "it is replaced when a key changes that is not in its spec",
+                from("Recreate"),
+                is_ready.clone(),
+                none.clone(),
+                true,
+            ),
+            ("it is not", from("Never"), is_ready.clone(), none.clone(), false),
+            (
+                "it is replaced when its Secret changes",
+                serde_json::json!({ "generated": { "replacePolicy": "Recreate" } }),
+                is_ready.clone(),
+                none.clone(),
                 true,
             ),
             (
                 "it is being deleted",
-                &present,
-                serde_json::json!({ "observedGeneration": 2, "conditions": ready(2) }),
-                true,
+                present,
+                is_ready.clone(),
+                serde_json::json!({ "deletionTimestamp": "2026-11-24T12:00:00Z" }),
                 true,
             ),
         ] {
@@ -245,12 +288,11 @@ mod tests {
                 "metadata": { "name": "fleet", "namespace": "team-a", "generation": 2 },
                 "spec": { "type": "Imported", "region": "eu-west-1" }, "status": status,
             });
-            object["spec"].as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
-            if deletes {
-                object["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:00Z".into();
+            for (part, more) in [("spec", spec), ("metadata", metadata)] {
+                object[part].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             }
             let object: LightsailKeyPair = serde_json::from_value(object).unwrap();
-            assert_eq!(may_be_deleted_already(&object), expected, "{name}");
+            assert_eq!(may_be_deleted_elsewhere(&object), expected, "{name}");
         }
     }
 

@@ -173,7 +173,7 @@ pub(super) fn status(
     if observed.done.import_refused {
         status.import_intent = status.import_intent.and_then(|it| refused(observed, it));
     } else if observed.sent.is_none() || plan::came_to_nothing(desired, observed) {
-        status.import_intent = status.import_intent.and_then(unsent);
+        status.import_intent = status.import_intent.and_then(|it| unsent(observed, it));
     }
     status.managed_tag_keys =
         managed_tag_keys(desired, own.as_ref().map(|(pair, _)| pair), &status);
@@ -242,9 +242,14 @@ fn refused(observed: &Observed, intent: ImportIntent) -> Option<ImportIntent> {
 }
 
 /// What stays of an intent under which nothing was sent, or whose import came to nothing: the next
-/// process would not know that, and take a pair that another object has made for this one's.
-fn unsent(intent: ImportIntent) -> Option<ImportIntent> {
-    intent.replaced_arn.is_some().then_some(ImportIntent { date: None, ..intent })
+/// process would not know that, and take a pair that another object has made for this one's. Names
+/// are unique: where another pair is shown, the one before it is gone.
+fn unsent(observed: &Observed, intent: ImportIntent) -> Option<ImportIntent> {
+    let shown = observed.pair.as_ref().filter(|read| read.live);
+    let shown = shown.and_then(|read| read.pair.as_ref());
+    let has_another = shown.is_some_and(|pair| !plan::is_replaced(observed, pair));
+    let may_show_former = intent.replaced_arn.is_some() && !has_another;
+    may_show_former.then_some(ImportIntent { date: None, ..intent })
 }
 
 /// The keys that this object has set, now or before, and that are still there, or will be.

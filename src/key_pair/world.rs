@@ -297,11 +297,11 @@ pub struct Observed {
     pub unlisted_until: Option<Timestamp>,
     /// Until when a call may still take effect that a process sent before this one led.
     pub predecessors_may_act: Timestamp,
-    /// Whether the spec was edited since the object has shown that its Secret could not be read or
-    /// changed.
-    pub is_edited_since_refusal: bool,
-    /// Whether a process before this one may have begun to delete the pair.
-    pub may_be_deleted_already: bool,
+    /// Whether the object shows that its Secret could not be read or changed, and did so with a
+    /// spec that keeps the Secret.
+    pub refused_secret_stayed: bool,
+    /// Until when a deletion of the pair may take effect that another process may have begun.
+    pub deleted_elsewhere_until: Option<Timestamp>,
     /// How long after the answer to an import its effect may appear.
     pub effect_window: Duration,
     /// How long after its intent was dated the effect of an import may appear.

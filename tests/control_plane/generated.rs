@@ -348,7 +348,16 @@ async fn owners_of_secrets_that_may_not_be_changed() {
     bed.delete::<LightsailKeyPair>("gone").await;
     let (_, message) = bed.wait_stalled::<LightsailKeyPair>("gone", "SecretRejected").await;
     assert!(message.contains("secret.deleteWithObject to false and then to true"), "{message}");
+    // Nor is any other edit.
+    let retries = json!({ "spec": { "tags": { "team": "a" } } });
+    bed.patch::<LightsailKeyPair>("gone", &retries).await;
+    let is_current = |object: &LightsailKeyPair| {
+        let observed = object.status.as_ref().map(|status| status.observed_generation);
+        observed == object.metadata.generation && ready_reason(object) == "SecretRejected"
+    };
+    bed.wait("gone", "Stalled after the edit", is_current).await;
     bed.patch::<LightsailKeyPair>("gone", &with_object(false)).await;
+    bed.wait("gone", "Stalled with a Secret that stays", is_current).await;
     bed.patch::<LightsailKeyPair>("gone", &with_object(true)).await;
     bed.wait_gone::<LightsailKeyPair>("gone").await;
     assert!(bed.region.find_key_pair("gone").is_some(), "it was released too");

@@ -53,9 +53,8 @@ impl Run<'_> {
         if status != before {
             objects::write_status(&self.ctx.api_server, &self.object, &status).await?;
         }
-        if plan::asks_about_secret(&self.desired, &self.observed) {
-            self.memory.note_secret_refused(&self.object);
-        }
+        let stays = plan::refused_secret_stays(&self.desired, &self.observed);
+        self.memory.note_refused_secret(&self.desired.uid, stays);
         let aftermath = plan::aftermath(&status);
         self.memory.edit(&self.desired.uid, |known| {
             known.begun = None;

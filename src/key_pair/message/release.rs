@@ -68,16 +68,16 @@ impl fmt::Display for Release {
             }
             Self::NoAccess => {
                 "the key pair stays in Lightsail, and so does its owner tag if it has one: the \
-                 object is no longer allowed to use its AWS account, and is suspended or \
+                 object is not allowed to use its AWS account, and is suspended or \
                  retains its key pair"
             }
             Self::NamespaceIsDeleted => {
                 "the key pair stays in Lightsail, and so does its owner tag if it has one: the \
-                 object is no longer allowed to use its AWS account, and its namespace is being \
+                 object is not allowed to use its AWS account, and its namespace is being \
                  deleted"
             }
             Self::NoAccessNoRecord => {
-                "the object is no longer allowed to use its AWS account, and has no key pair on \
+                "the object is not allowed to use its AWS account, and has no key pair on \
                  record"
             }
             Self::SecretGoesWithObject => {

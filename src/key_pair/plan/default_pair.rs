@@ -5,6 +5,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::conflict::yield_to_rival;
 use super::ending::{gone, release, secret_stays};
 use super::expected::{self, Named};
+use super::import::wait_for_current_read;
 use super::kept_key;
 use super::operations::{deletion_of_former, deletion_under_way, unsettled_absence};
 use super::ownership::is_first;
@@ -39,6 +40,10 @@ pub(super) fn present(
             Step::ReadPair { live: true }
         };
     };
+    // I5: the download of a pair that is gone would create another.
+    if let Some(step) = wait_for_current_read(observed, read, pair) {
+        return step;
+    }
     if let Some(step) = about_to_go(desired, observed, pair) {
         return step;
     }

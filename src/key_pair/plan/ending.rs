@@ -175,6 +175,19 @@ pub fn is_gone(vanished_uid: Option<&str>, uid_of_its_name: Option<&str>) -> boo
     uid_of_its_name.is_none() || uid_of_its_name != vanished_uid
 }
 
+/// Whether two objects may have the same pair: it has one name, in a region of one account, as far
+/// as their accounts are known.
+#[must_use]
+pub fn may_be_same_pair(
+    one: &Desired,
+    of_one: Option<&AccountId>,
+    other: &Desired,
+    of_other: Option<&AccountId>,
+) -> bool {
+    let are_elsewhere = of_one.zip(of_other).is_some_and(|(one, other)| one != other);
+    one.region == other.region && one.name == other.name && !are_elsewhere
+}
+
 /// Whether the object of a reconciliation that failed so, or did not fail, may be gone, and another
 /// one may have its name.
 #[must_use]

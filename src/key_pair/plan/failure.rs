@@ -65,7 +65,8 @@ fn lets_secret_go(desired: &Desired) -> bool {
     desired.pair.secret().is_some_and(|secret| secret.delete_with_object)
 }
 
-/// What says that a Secret may go with its object. An edit says so that comes after the refusal.
+/// What says that a Secret may go with its object: that it is to go, after the object has shown
+/// the refusal and that the Secret is to stay.
 fn let_go(desired: &Desired) -> &'static str {
     if lets_secret_go(desired) {
         "secret.deleteWithObject to false and then to true"
@@ -74,13 +75,11 @@ fn let_go(desired: &Desired) -> &'static str {
     }
 }
 
-/// Whether what is said of the object is that its Secret could not be read or changed, so that a
-/// later edit which lets it go is an answer to that. Of an object that stays, and lets it go
-/// already, nothing was asked.
+/// Whether what is said of the object is that its Secret, which is to stay, could not be read or
+/// changed. If the spec lets the Secret go after that, a person has answered.
 #[must_use]
-pub fn asks_about_secret(desired: &Desired, observed: &Observed) -> bool {
-    let is_refused = matches!(observed.failure, Some(Failure::SecretRejected { .. }));
-    is_refused && (desired.goal.ends() || !lets_secret_go(desired))
+pub fn refused_secret_stays(desired: &Desired, observed: &Observed) -> bool {
+    matches!(observed.failure, Some(Failure::SecretRejected { .. })) && !lets_secret_go(desired)
 }
 
 /// Whether Lightsail rejects the name of the pair: a read of it has no other input.
@@ -103,15 +102,15 @@ fn ends_with_rejected_name(
 }
 
 /// The same without the Secret, if it cannot be read or changed, and its namespace is being
-/// deleted: it goes too, and the permission may be gone already. An object whose spec was edited
-/// since the refusal was shown, and lets the Secret go, is released without it too.
+/// deleted: it goes too, and the permission may be gone already. An object that leaves its pair is
+/// released without the Secret too, if its spec lets that go since the refusal was shown.
 pub(super) fn without_secret(desired: &Desired, observed: &Observed) -> Option<Observed> {
     let Some(Failure::SecretRejected { name, .. }) = &observed.failure else { return None };
     let may_go = || {
         let policy = effective_deletion_policy(desired, observed.recorded.origin);
-        lets_secret_go(desired)
-            && policy == DeletionPolicy::Retain
-            && observed.is_edited_since_refusal
+        let leaves_pair =
+            policy == DeletionPolicy::Retain || kept_key::is_of_another(desired, observed);
+        lets_secret_go(desired) && leaves_pair && observed.refused_secret_stayed
     };
     let goes = may_go_with_namespace(desired, observed, name)
         && (observed.namespace_terminating == Some(true) || may_go());

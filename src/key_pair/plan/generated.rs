@@ -4,7 +4,7 @@
 use super::conflict::name_conflict;
 use super::import::{beyond_limit, unsettled_import, wait_for_current_read};
 use super::operations::unsettled_absence;
-use super::ownership::{Whose, whose};
+use super::ownership::{Whose, is_replaced, whose};
 use super::pair::{is_made_here, ownership_lost};
 use super::refusals::stalled;
 use super::source::time_left;
@@ -120,9 +120,12 @@ fn lost(
 }
 
 /// The pair should not be there. The Secret is read only where nothing else tells which pair it
-/// is.
+/// is: the intent says nothing of the key of the pair before.
 pub(super) fn absent(desired: &Desired, observed: &Observed, secret: &SecretSpec) -> Step {
-    let is_known = observed.recorded.arn.is_some() || observed.recorded.intent.is_some();
+    let shown = observed.pair.as_ref().and_then(|read| read.pair.as_ref());
+    let is_former = shown.is_some_and(|pair| is_replaced(observed, pair));
+    let is_of_intent = observed.recorded.intent.is_some() && !is_former;
+    let is_known = observed.recorded.arn.is_some() || is_of_intent;
     if !is_known && matches!(observed.secret, Lookup::Unread) {
         return Step::ReadSecret(secret.name.clone());
     }

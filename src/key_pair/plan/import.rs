@@ -129,11 +129,16 @@ pub fn may_be_sent_elsewhere(recorded: &Recorded, comes_later: bool, acts: bool)
     acts && comes_later && is_open(recorded)
 }
 
-/// Whether what an object shows may be the work of another process: this one does not act, or has
-/// never seen the object before.
+/// For how long another process may still act on an object that changed; `None` if nobody else
+/// does. Another operator, which had the object before, goes on beside this one for `window`.
 #[must_use]
-pub fn may_be_changed_elsewhere(is_known: bool, acts: bool) -> bool {
-    !(acts && is_known)
+pub fn others_act_for(is_known: bool, acts: bool, window: Duration) -> Option<Duration> {
+    match (acts, is_known) {
+        (true, true) => None,
+        (true, false) => Some(window),
+        // A process that acts before this one ends when this one begins, and time counts from then.
+        (false, _) => Some(Duration::ZERO),
+    }
 }
 
 /// Whether the pair of an intent is not on record yet.

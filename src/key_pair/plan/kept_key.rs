@@ -1,7 +1,7 @@
 //! The Secret that keeps a private key, of a default pair or of a generated one.
 
 use super::deletion_policy::{effective_deletion_policy, is_gone_at_release};
-use super::ownership::{Whose, whose};
+use super::ownership::{Whose, own_pair, whose};
 use super::refusals::{SOON, stalled};
 use super::step::Step;
 use crate::api::key_pair::DeletionPolicy;
@@ -168,7 +168,10 @@ pub(super) fn stays(desired: &Desired, observed: &Observed) -> Option<Step> {
 /// always stays with the pair. Nobody else has its private key (I3).
 pub(super) fn is_to_stay(desired: &Desired, observed: &Observed) -> bool {
     let recorded = &observed.recorded;
-    let retains = || effective_deletion_policy(desired, recorded.origin) == DeletionPolicy::Retain;
+    // How the object came to a pair that is there after all is not on record.
+    let shown = own_pair(desired, observed).map(|(_, origin)| origin);
+    let origin = shown.or(recorded.origin);
+    let retains = || effective_deletion_policy(desired, origin) == DeletionPolicy::Retain;
     let is_released = desired.goal.ends()
         && (retains() || is_of_another(desired, observed))
         && recorded.may_have_pair()
@@ -178,7 +181,7 @@ pub(super) fn is_to_stay(desired: &Desired, observed: &Observed) -> bool {
 }
 
 /// Whether a live read shows a pair that is not the object's. It may have the same key.
-fn is_of_another(desired: &Desired, observed: &Observed) -> bool {
+pub(super) fn is_of_another(desired: &Desired, observed: &Observed) -> bool {
     let pair = observed.pair.as_ref().filter(|read| read.live).and_then(|read| read.pair.as_ref());
     let is_other =
         |pair| matches!(whose(desired, observed, pair), Whose::Foreign { .. } | Whose::TaggedAway);

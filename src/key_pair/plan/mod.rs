@@ -33,15 +33,17 @@ pub use aftermath::{Aftermath, aftermath};
 pub use confirmation::{Confirmation, confirmation};
 pub use default_pair::may_be_unlisted;
 pub use deletion_policy::effective_deletion_policy;
-pub use ending::{is_followed_up, is_gone, is_left_behind, leaves_pair, may_be_gone};
-pub use failure::{
-    answer_to_import, asks_about_secret, deletion_failed, import_failed, may_have_deleted,
-    may_still_take_effect,
+pub use ending::{
+    is_followed_up, is_gone, is_left_behind, leaves_pair, may_be_gone, may_be_same_pair,
 };
-pub use import::{has_its_place, imported_key, may_be_changed_elsewhere, may_be_sent_elsewhere};
+pub use failure::{
+    answer_to_import, deletion_failed, import_failed, may_have_deleted, may_still_take_effect,
+    refused_secret_stays,
+};
+pub use import::{has_its_place, imported_key, may_be_sent_elsewhere, others_act_for};
 pub use key::{verified, wanted_key};
 pub use operations::looked_up;
-pub use ownership::{came_to_nothing, own_pair};
+pub use ownership::{came_to_nothing, is_replaced, own_pair};
 pub use pair::is_kept_as_it_is;
 pub use permission::RELEASE_WITHOUT_CALL;
 pub use reads::{

@@ -83,10 +83,9 @@ pub(super) fn deletion_of_former(observed: &Observed) -> Option<Step> {
 }
 
 /// What comes before the deletion of a pair that may be gone already, and that a read may show all
-/// the same: the deletion would take what has the name by then. A process before this one may have
-/// sent one. This process may have, for whichever object. Or the status tells of it.
+/// the same: the deletion would take what has the name by then. Another process may have sent
+/// one. This process may have, for whichever object. Or the status tells of it.
 pub(super) fn deletion_before(observed: &Observed, pair: &KeyPair) -> Option<Step> {
-    let of_predecessor = observed.may_be_deleted_already.then_some(observed.predecessors_may_act);
     let deleted = observed.deleted.filter(|deleted| deleted.pair == DeletedPair::digest(pair));
     let is_as_deleted = observed.recorded.arn.as_ref() == Some(&pair.arn)
         && pair.is_created_at(observed.recorded.created_at.as_deref());
@@ -97,7 +96,8 @@ pub(super) fn deletion_before(observed: &Observed, pair: &KeyPair) -> Option<Ste
         SignedDuration::try_from(observed.settle_time.saturating_sub(age)).ok()
     });
     let recorded = left.and_then(|left| observed.now.saturating_add(left).ok());
-    let until = of_predecessor.max(deleted.map(|deleted| deleted.until)).max(recorded);
+    let elsewhere = observed.deleted_elsewhere_until;
+    let until = elsewhere.max(deleted.map(|deleted| deleted.until)).max(recorded);
     let until = until.filter(|until| *until > observed.now)?;
     Some(wait_until(observed, until, &Message::DeletionMayFollow))
 }

@@ -147,7 +147,8 @@ pub(super) fn is_older_than_import(observed: &Observed, pair: &KeyPair) -> bool 
 
 /// Whether it is the pair that was recorded before the intent, and is gone: a read that shows it is
 /// an old one, or its deletion did not take effect.
-pub(super) fn is_replaced(observed: &Observed, pair: &KeyPair) -> bool {
+#[must_use]
+pub fn is_replaced(observed: &Observed, pair: &KeyPair) -> bool {
     let replaced = observed.recorded.intent.as_ref().and_then(|intent| intent.replaced.as_ref());
     let is_same = |replaced: &Replaced| {
         let before = replaced.created_at.as_deref();

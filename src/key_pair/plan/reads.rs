@@ -67,15 +67,17 @@ pub(super) fn justified(desired: &Desired, observed: &Observed, step: Step) -> S
     }
     // A download could bring the pair back (I5).
     let is_going = || unanswered_deletion(observed).or_else(|| deletion_under_way(observed));
-    let is_going = is_going().filter(|_| is_destructive);
-    let pair = observed.pair.as_ref().and_then(|read| read.pair.as_ref()).filter(|_| is_deletion);
-    if let Some(wait) = is_going.or_else(|| deletion_before(observed, pair?)) {
+    if let Some(wait) = is_going().filter(|_| is_destructive) {
         return wait;
     }
     // Of an object that vanished, nothing can say so: its pair is deleted now.
     let is_said = is_deletion && desired.goal != Goal::ObjectVanished;
     if is_said && let Some(failed) = failed_operation(observed, "DeleteKeyPair") {
         return failed;
+    }
+    let pair = observed.pair.as_ref().and_then(|read| read.pair.as_ref()).filter(|_| is_deletion);
+    if let Some(wait) = pair.and_then(|pair| deletion_before(observed, pair)) {
+        return wait;
     }
     // A list may be as old as an interval: what it says sticks only if a live read confirms it. Who
     // makes way for an object that has the pair on record does not ask Lightsail: it is called when

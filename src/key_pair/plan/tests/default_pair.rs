@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::{LightsailKeyPair, Reason};
-use crate::key_pair::world::shows_absence;
+use crate::key_pair::world::{DeletedPair, shows_absence};
 use crate::key_pair::{record, status};
 use crate::lightsail::Downloaded;
 
@@ -44,6 +44,30 @@ fn check_default(goal: Goal, rows: &[DefaultRow]) {
 
 fn download(key: &PrivateKey) -> Option<Downloaded> {
     Some(Downloaded { key: key.clone(), created_at: Some(NOW.to_owned()) })
+}
+
+/// This process has deleted the pair that a read shows.
+fn just_deleted(observed: &mut Observed) {
+    let pair = observed.pair.as_ref().and_then(|read| read.pair.as_ref()).unwrap();
+    let until = time("2026-11-24T12:00:30Z");
+    observed.deleted = Some(DeletedPair { pair: DeletedPair::digest(pair), until });
+}
+
+#[test]
+fn i5_a_default_pair_that_was_just_deleted_is_not_created_again_by_a_download() {
+    check_default(Goal::Present, &[
+        ("it is downloaded", |_, _, _| {}, "Download"),
+        ("not if it was deleted a moment ago", |_, o, _| just_deleted(o),
+         "Reconciling InProgress"),
+        ("a list is no better", |_, o, _| {
+            just_deleted(o);
+            o.pair.as_mut().unwrap().live = false;
+        }, "Read pair live"),
+        ("one that somebody has created since is another one", |_, o, _| {
+            just_deleted(o);
+            o.pair.as_mut().unwrap().pair.as_mut().unwrap().arn = "arn:new".into();
+        }, "Download"),
+    ]);
 }
 
 #[test]

@@ -105,9 +105,8 @@ fn deleting_an_object_with_an_imported_pair() {
          "Reconciling InProgress"),
         ("it is when that is over",
          |_, o| o.deletion_may_follow = Some(time(NOW)), "Delete"),
-        ("I1: nor while one may that the process before this one sent", |_, o| {
-            o.may_be_deleted_already = true;
-            o.predecessors_may_act = time("2026-11-24T12:00:30Z");
+        ("I1: nor while one may that another process sent", |_, o| {
+            o.deleted_elsewhere_until = Some(time("2026-11-24T12:00:30Z"));
         }, "Reconciling InProgress"),
         ("nor a moment after the status says that it was deleted", |_, o| {
             (o.recorded.was_deleted, o.settle_time) = (true, Duration::from_mins(1));

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::api::Reason;
+use crate::ids::AccountId;
 
 #[test]
 fn a_release_never_waits_for_lightsail() {
@@ -306,7 +307,7 @@ fn i3_a_secret_that_may_not_be_read_or_kept_holds_an_object_up() {
         }, "Stalled SecretRejected"),
         ("and may let it go", |d, o| {
             lets_go(d);
-            (d.suspend, o.is_edited_since_refusal) = (true, true);
+            (d.suspend, o.refused_secret_stayed) = (true, true);
             o.done.read_for_release = Some(Ok(Some(pair(FIRST))));
         }, "Remove finalizer Released"),
         ("one that may not be read may go with its namespace", |_, _| {}, "ReadNamespace"),
@@ -384,5 +385,40 @@ fn a_release_says_of_no_tag_that_it_is_there_unless_the_pair_is_on_record() {
         desired.goal = Goal::ObjectDeleted;
         let Step::RemoveFinalizer { message, .. } = plan(&desired, &observed) else { panic!() };
         assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn i3_a_secret_goes_only_if_its_object_showed_that_it_was_to_stay_and_could_not() {
+    let stays = |with_object, is_refused: bool| {
+        let (mut desired, mut observed) = (desired(), observed());
+        let secret = SecretSpec { delete_with_object: with_object, ..kept() };
+        desired.pair = DesiredPair::Generated { algorithm: KeyAlgorithm::Ed25519, secret,
+            replace: ReplacePolicy::Never };
+        let (name, why) = ("kept".to_owned(), "forbidden".to_owned());
+        let failure = Failure::SecretRejected { name, why };
+        observed.failure = is_refused.then_some(failure);
+        refused_secret_stays(&desired, &observed)
+    };
+    assert!(stays(false, true));
+    assert!(!stays(true, true), "no edit but one that lets it go again is an answer");
+    assert!(!stays(false, false), "what was refused once is settled");
+}
+
+#[test]
+fn objects_in_different_accounts_have_different_pairs() {
+    let account = |id: &str| Some(AccountId::from(id));
+    let (one, other) = (account("123456789012"), account("999999999999"));
+    let elsewhere = Desired { region: "us-east-1".into(), ..desired() };
+    let of_name = Desired { name: "other".into(), ..desired() };
+    for (name, of_one, wants, of_other, expected) in [
+        ("the same", &one, desired(), &one, true),
+        ("another account", &one, desired(), &other, false),
+        ("nobody knows which", &one, desired(), &None, true),
+        ("another region", &one, elsewhere, &one, false),
+        ("another name", &one, of_name, &one, false),
+    ] {
+        let found = may_be_same_pair(&desired(), of_one.as_ref(), &wants, of_other.as_ref());
+        assert_eq!(found, expected, "{name}");
     }
 }

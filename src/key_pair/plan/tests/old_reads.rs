@@ -98,6 +98,14 @@ fn replace(observed: &mut Observed, by: Replaced) {
     observed.recorded.intent.as_mut().unwrap().replaced = Some(by);
 }
 
+/// A Generated object that is being deleted.
+fn generated(desired: &mut Desired, delete_with_object: bool) {
+    let secret = SecretSpec { delete_with_object, ..kept() };
+    desired.pair = DesiredPair::Generated { algorithm: KeyAlgorithm::Ed25519, secret,
+        replace: ReplacePolicy::Never };
+    desired.goal = Goal::ObjectDeleted;
+}
+
 /// After a replacement, or when a pair was deleted outside, Lightsail may still show the old one.
 #[test]
 fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
@@ -144,6 +152,18 @@ fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
             d.goal = Goal::ObjectDeleted;
             (o.sent, o.pair) = (None, live(Some(tagged(pair(FIRST), OWNER))));
         }, "Delete"),
+        ("whose key is compared too, if a Secret has it", |d, o| {
+            generated(d, false);
+            (o.sent, o.pair) = (None, live(Some(tagged(pair(FIRST), OWNER))));
+        }, "ReadSecret"),
+        ("I3: the Secret of one that stays, stays", |d, o| {
+            generated(d, true);
+            let key = private_key();
+            let fingerprint = Some(key.public().sha256().into());
+            replace(o, Replaced { origin: Some(Origin::Adopted), ..replaced("arn:own", None) });
+            let pair = KeyPair { fingerprint, ..tagged(pair(FIRST), OWNER) };
+            (o.sent, o.pair, o.secret) = (None, live(Some(pair)), Lookup::Found(owned(&key)));
+        }, "DisownSecret"),
         ("when no import can take effect any more it is somebody's",
          |_, o| o.sent = sent(NOW, false), "Stalled NameConflict"),
         ("or if every import was refused", |_, o| o.sent = None, "Stalled NameConflict"),

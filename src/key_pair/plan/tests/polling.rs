@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::engine::action::Next;
+use crate::key_pair::world::DeletedPair;
 
 /// The pause that a step ends with.
 fn pause(step: &Step) -> Option<Duration> {
@@ -223,6 +224,13 @@ fn a_deletion_that_takes_long_is_begun_again_only_if_it_is_over() {
         ("it is still under way", |_, o| late_deletion(o, "Started"), "Reconciling InProgress"),
         ("it has failed, and that is said", |_, o| late_deletion(o, "Failed"),
          "Stalled OperationFailed"),
+        ("also where a read may show the pair by mistake", |_, o| {
+            late_deletion(o, "Failed");
+            o.deleted = Some(DeletedPair {
+                pair: DeletedPair::digest(&pair(FIRST)),
+                until: time("2026-11-24T12:00:30Z"),
+            });
+        }, "Stalled OperationFailed"),
         ("there is nobody to say it to, so it is begun again", |d, o| {
             late_deletion(o, "Failed");
             d.goal = Goal::ObjectVanished;
