@@ -7,8 +7,8 @@ use k8s_openapi::jiff::SignedDuration;
 
 use super::conflict::{name_taken, paced};
 use super::operations::{
-    deletion_of_former, failed_operation, late_operation, operation_failed, unfinished_deletion,
-    unsettled_absence,
+    deleted_on_record_until, deletion_of_former, failed_operation, late_operation,
+    operation_failed, unfinished_deletion, unsettled_absence,
 };
 use super::ownership::{all_tags, is_older_than_import, is_replaced, was_deleted};
 use super::permission::account_name;
@@ -19,7 +19,7 @@ use crate::engine::action::Next;
 use crate::engine::next_poll;
 use crate::key_pair::message::Message;
 use crate::key_pair::record::Recorded;
-use crate::key_pair::world::{DeletedPair, Desired, Observed, PairRead};
+use crate::key_pair::world::{Desired, Observed, PairRead};
 use crate::lightsail::{Imported, KeyPair};
 use crate::ssh::PublicKey;
 
@@ -183,11 +183,12 @@ pub(super) fn wait_for_current_read(
     read: &PairRead,
     pair: &KeyPair,
 ) -> Option<Step> {
-    let deleted = observed.deleted.filter(|_| was_deleted(observed, pair));
+    let deleted = observed.deleted.filter(|_| was_deleted(observed, pair)).map(|it| it.until);
+    let deleted = deleted.max(deleted_on_record_until(observed, pair));
     let is_gone =
         deleted.is_some() || is_replaced(observed, pair) || is_older_than_import(observed, pair);
     let unsettled = unsettled_import(observed, read).filter(|_| is_gone);
-    let wait = |it: DeletedPair| wait_until(observed, it.until, &Message::DeletionMayFollow);
+    let wait = |until| wait_until(observed, until, &Message::DeletionMayFollow);
     let step = unsettled.or_else(|| deleted.map(wait))?;
     Some(if read.live { step } else { Step::ReadPair { live: true } })
 }

@@ -91,15 +91,28 @@ pub(super) fn deletion_before(observed: &Observed, pair: &KeyPair) -> Option<Ste
         && pair.is_created_at(observed.recorded.created_at.as_deref());
     let recorded = observed.recorded.deleted_at;
     let recorded = recorded.filter(|_| observed.recorded.was_deleted && is_as_deleted);
-    let left = recorded.and_then(|at| {
-        let age = Duration::try_from(time_since(observed, at)).unwrap_or_default();
-        SignedDuration::try_from(observed.settle_time.saturating_sub(age)).ok()
-    });
-    let recorded = left.and_then(|left| observed.now.saturating_add(left).ok());
+    let recorded = recorded.and_then(|at| settles_at(observed, at));
     let elsewhere = observed.deleted_elsewhere_until;
     let until = elsewhere.max(deleted.map(|deleted| deleted.until)).max(recorded);
     let until = until.filter(|until| *until > observed.now)?;
     Some(wait_until(observed, until, &Message::DeletionMayFollow))
+}
+
+/// Until when a read may show a pair by mistake that this object has deleted, as its status tells:
+/// Lightsail made the pair before the deletion, which took whatever had the name.
+pub(super) fn deleted_on_record_until(observed: &Observed, pair: &KeyPair) -> Option<Timestamp> {
+    let recorded = &observed.recorded;
+    let deleted_at = recorded.deleted_at.filter(|_| recorded.arn.is_none())?;
+    let until = settles_at(observed, deleted_at)?;
+    let is_older = pair.created().is_some_and(|made| made < deleted_at);
+    (is_older && until > observed.now).then_some(until)
+}
+
+/// When the settle time is over after what Lightsail began then, by the operator's clock.
+fn settles_at(observed: &Observed, began: Timestamp) -> Option<Timestamp> {
+    let age = Duration::try_from(time_since(observed, began)).unwrap_or_default();
+    let left = SignedDuration::try_from(observed.settle_time.saturating_sub(age)).ok()?;
+    observed.now.saturating_add(left).ok()
 }
 
 /// Whether this object, or this process for another one, deleted the pair so lately that its name

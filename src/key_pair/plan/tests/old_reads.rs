@@ -89,6 +89,32 @@ fn i13_a_read_that_shows_a_pair_from_before_the_import_is_an_old_one() {
         (Reason::NameConflict, Next::BackoffWithin(desired.interval)), "it may still appear");
 }
 
+/// As above, and the status of an object without a pair tells that it has deleted one.
+#[test]
+fn i13_a_read_that_shows_a_pair_from_before_the_deletion_on_record_is_an_old_one() {
+    fn base() -> (Desired, Observed) {
+        let (desired, mut observed) = unrecorded(Goal::Absent);
+        observed.settle_time = Duration::from_mins(1);
+        observed.recorded.deleted_at = Some(time("2026-11-24T11:59:30Z"));
+        let created_at = Some("2026-11-24T11:59:00Z".to_owned());
+        observed.pair = live(Some(KeyPair { created_at, ..tagged(pair(FIRST), OWNER) }));
+        (desired, observed)
+    }
+    fn made_since(observed: &mut Observed) {
+        let pair = observed.pair.as_mut().unwrap().pair.as_mut().unwrap();
+        pair.created_at = Some("2026-11-24T11:59:31Z".to_owned());
+    }
+    check(base, &[
+        ("nothing is concluded from it", |_, _| {}, "Reconciling InProgress"),
+        ("it is not adopted", |d, _| d.goal = Goal::Present, "Reconciling InProgress"),
+        ("somebody else's may have been made since", |_, o| made_since(o),
+         "Stalled FingerprintMismatch"),
+        ("in the end its deletion did not take effect",
+         |_, o| o.recorded.deleted_at = Some(time("2026-11-24T11:59:00Z")),
+         "Stalled FingerprintMismatch"),
+    ]);
+}
+
 fn replaced(arn: &str, created_at: Option<&str>) -> Replaced {
     let (arn, created_at) = (arn.into(), created_at.map(str::to_owned));
     Replaced { arn, created_at, origin: Some(Origin::Generated) }
