@@ -222,7 +222,10 @@ mod tests {
         let is_ready = serde_json::json!({ "observedGeneration": 2, "conditions": ready(2) });
         let unobserved = serde_json::json!({ "observedGeneration": -1 });
         let from = serde_json::json!({ "configMapKeyRef": { "name": "a", "key": "b" } });
-        let from = |policy: &str| serde_json::json!({ "imported": { "replacePolicy": policy, "publicKeyFrom": from } });
+        let from = |policy: &str| {
+            let imported = serde_json::json!({ "replacePolicy": policy, "publicKeyFrom": from });
+            serde_json::json!({ "imported": imported })
+        };
         for (name, spec, status, metadata, expected) in [
             ("new", present.clone(), unobserved.clone(), none.clone(), false),
             (
