@@ -357,11 +357,17 @@ impl<C: Claim> Rows<C> {
         Some((at, row))
     }
 
-    /// The next objects when the one with this row steps aside: two at most.
+    /// The next objects when the one with this row steps aside.
     fn called_by(&self, row: &Row<C>) -> Vec<ObjectRef> {
         let claim = row.claim.as_ref();
-        let there = claim.and_then(|claim| self.by_claim.get(&claim.key())).into_iter();
-        let next = |there| Claimants::first_waiting(there, &row.lane, |at| self.wait_order(at));
+        claim.map(|claim| self.next(claim.key(), &row.lane)).unwrap_or_default()
+    }
+
+    /// The next objects when one in this lane claims this no more: two at most.
+    #[must_use]
+    pub fn next(&self, key: ClaimKey, lane: &str) -> Vec<ObjectRef> {
+        let there = self.by_claim.get(&key).into_iter();
+        let next = |there| Claimants::first_waiting(there, lane, |at| self.wait_order(at));
         there.flat_map(next).cloned().collect()
     }
 

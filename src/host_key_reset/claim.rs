@@ -2,7 +2,7 @@
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use super::mark::{Mark, MarkState};
+use super::mark::Mark;
 use super::record;
 use super::world::KnownOperation;
 use crate::access::Directory;
@@ -87,12 +87,6 @@ impl ResetClaim {
         }
     }
 
-    /// Whether a call was made, or is about to be, and nothing tells which operation it began.
-    pub(super) fn may_have_called(&self) -> bool {
-        let is_marked = self.mark.as_ref().is_some_and(|mark| mark.state == MarkState::Started);
-        is_marked && has_begun(self) && self.operations.is_empty()
-    }
-
     pub(super) fn age(&self) -> (Option<Timestamp>, &str) {
         (self.created_at, &self.uid)
     }
@@ -167,12 +161,17 @@ pub(super) fn may_not_begin(reset: &Rival<'_, ResetClaim>, directory: &Directory
     !has_begun && surely_refuses(&grant, namespace, region, What::HostKeyReset, false)
 }
 
+/// The lane of the queue that a reset is in.
+pub(super) fn lane_of(object: &HostKeyReset) -> String {
+    lane(&object.spec.region, account_ref(object))
+}
+
 /// What is kept of a reset. `effect_window` is as for [`ResetClaim::of`].
 pub(super) fn row_of(object: &HostKeyReset, effect_window: SignedDuration) -> Row<ResetClaim> {
     let claim = ResetClaim::of(object, effect_window);
     Row {
         uid: claim.uid.as_str().into(),
-        lane: lane(&object.spec.region, account_ref(object)).into(),
+        lane: lane_of(object).into(),
         trigger: Trigger::of(object),
         region_answered: object.status.as_ref().is_some_and(|status| status.instance_arn.is_some()),
         was_acted_on: object.status.as_ref().is_some_and(|status| record::end(status).is_some()),

@@ -1,19 +1,20 @@
-//! What is remembered of resets between reconciliations. Losing it costs time, never safety.
+//! What is remembered of resets between reconciliations. Losing it costs time, never safety, while
+//! the objects are there: what one that is gone has left is known nowhere else.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
 use super::claim::ResetClaim;
-use super::plan::{Aftermath, CallAfter};
+use super::plan::{self, Aftermath, CallAfter};
 use super::turns::Turns;
 use super::world::{Call, KnownOperation};
 use crate::clock::Moment;
 use crate::engine::ObjectRef;
-use crate::engine::rows::Rows;
+use crate::engine::rows::{Claim, Row, Rows};
 use crate::ids::Scope;
 use crate::lightsail::Instance;
 
@@ -30,8 +31,10 @@ pub(super) struct Memory {
     pub(super) failed: Mutex<HashSet<String>>,
     /// Which reset has its turn at each instance.
     pub(super) turns: Mutex<Turns>,
-    /// The operations of resets that are over, whose objects may be gone.
-    pub(super) ended: Mutex<EndedOperations>,
+    /// Those that come next, because one that is gone needs its turn no more.
+    pub(super) woken: Mutex<Vec<ObjectRef>>,
+    /// The operations that resets have begun, whose objects may be gone.
+    pub(super) begun: Mutex<BegunOperations>,
     /// What was read of instances a moment ago.
     pub(super) instances: Mutex<HashMap<InstanceKey, SharedRead>>,
 }
@@ -50,36 +53,54 @@ pub(super) struct SharedRead {
     at: Moment,
 }
 
-/// By instance: the operations of resets that are over, and since when.
+/// By instance: the operations that resets have begun.
 #[derive(Debug, Default)]
-pub(super) struct EndedOperations(HashMap<(Scope, String), Vec<(KnownOperation, Moment)>>);
+pub(super) struct BegunOperations(HashMap<(Scope, String), Vec<Begun>>);
 
-impl EndedOperations {
-    /// A reset of an instance has ended with these operations. What is older than `kept_for` is
+/// An operation, the uid of the reset that has begun it, and since when that is known.
+#[derive(Debug)]
+struct Begun {
+    operation: KnownOperation,
+    uid: String,
+    since: Moment,
+}
+
+impl BegunOperations {
+    /// The reset with this claim has begun these operations. What is older than `kept_for` is
     /// dropped.
-    pub(super) fn note(
-        &mut self,
-        scope: Scope,
-        instance: &str,
-        operations: &[KnownOperation],
-        kept_for: Duration,
-    ) {
-        self.0.retain(|_, ended| {
-            ended.retain(|(_, since)| since.elapsed() < kept_for);
-            !ended.is_empty()
-        });
+    fn note(&mut self, claim: &ResetClaim, operations: &[KnownOperation], kept_for: Duration) {
         let now = Moment::now();
-        let all = self.0.entry((scope, instance.to_owned())).or_default();
+        self.0.retain(|_, begun| {
+            begun.retain(|it| now.since(it.since) < kept_for);
+            !begun.is_empty()
+        });
+        // It is known from the intent on.
+        let Some(account) = claim.account.clone().filter(|_| !operations.is_empty()) else {
+            return;
+        };
+        let scope = Scope { account, region: claim.region.clone() };
+        let all = self.0.entry((scope, claim.instance.clone())).or_default();
         let is_new =
-            |operation: &&KnownOperation| !all.iter().any(|(known, _)| known == *operation);
+            |operation: &&KnownOperation| !all.iter().any(|known| known.operation == **operation);
         let news: Vec<_> = operations.iter().filter(is_new).cloned().collect();
-        all.extend(news.into_iter().map(|operation| (operation, now)));
+        let uid = &claim.uid;
+        all.extend(news.into_iter().map(|it| Begun {
+            operation: it,
+            uid: uid.clone(),
+            since: now,
+        }));
     }
 
-    /// The operations of resets of this instance.
-    pub(super) fn of(&self, scope: Scope, instance: &str) -> impl Iterator<Item = &KnownOperation> {
-        let ended = self.0.get(&(scope, instance.to_owned())).into_iter().flatten();
-        ended.map(|(operation, _)| operation)
+    /// The operations of other resets of this instance than that with this uid: it may look for its
+    /// own again, if what it found could not be recorded.
+    pub(super) fn of_others(
+        &self,
+        scope: Scope,
+        instance: &str,
+        uid: &str,
+    ) -> impl Iterator<Item = &KnownOperation> {
+        let begun = self.0.get(&(scope, instance.to_owned())).into_iter().flatten();
+        begun.filter(move |it| it.uid != uid).map(|it| &it.operation)
     }
 }
 
@@ -120,15 +141,27 @@ impl Memory {
         self.failed.lock().remove(uid);
     }
 
-    /// Drops what is not kept of the object with this uid after a reconciliation.
-    pub(super) fn settle(&self, at: &ObjectRef, uid: &str, aftermath: Aftermath) {
+    /// Drops what is not kept of a reset after a reconciliation. The claim is what the object says
+    /// then. For the rest, see [`Self::note_gone`].
+    pub(super) fn settle(
+        &self,
+        at: &ObjectRef,
+        claim: &ResetClaim,
+        lane: &str,
+        call: Option<&Call>,
+        aftermath: Aftermath,
+        effect: SignedDuration,
+    ) {
+        if !aftermath.keeps_start {
+            self.forget_uid(&claim.uid);
+        }
         match aftermath.call {
             CallAfter::Kept => {}
-            CallAfter::Left => self.forget(at, uid, true),
-            CallAfter::Over => self.forget(at, uid, false),
-        }
-        if !aftermath.keeps_start {
-            self.forget_uid(uid);
+            CallAfter::Gone => self.note_gone(at, claim, lane, call, effect),
+            CallAfter::Over => {
+                self.take_recollection(at, &claim.uid);
+                self.give_up(claim, lane);
+            }
         }
     }
 
@@ -142,16 +175,69 @@ impl Memory {
         }
     }
 
-    /// Nothing is under way for this object, or it is gone. `leaves_call`: its call may still take
-    /// effect.
-    pub(super) fn forget(&self, at: &ObjectRef, uid: &str, leaves_call: bool) {
-        self.open.lock().remove(at);
-        let mut turns = self.turns.lock();
-        if leaves_call {
-            turns.leave(at, Moment::now());
-        } else {
-            turns.give_up(at, uid);
+    /// An object of this name has this uid now. If another one had the name, nobody saw that go.
+    pub(super) fn note_applied(&self, at: &ObjectRef, uid: &str, effect: SignedDuration) {
+        let predecessor = self.rows.lock().predecessor(at, uid).cloned();
+        if let Some(row) = predecessor {
+            self.forget(at, &row, effect);
         }
+    }
+
+    /// Drops what is not kept of an object that is gone, of which this was kept.
+    pub(super) fn forget(&self, at: &ObjectRef, row: &Row<ResetClaim>, effect: SignedDuration) {
+        if let Some(claim) = &row.claim {
+            self.note_gone(at, claim, &row.lane, None, effect);
+        }
+        self.forget_uid(&row.uid.to_string());
+    }
+
+    /// The object that has made this claim is gone, wherever that shows. What it leaves to the
+    /// resets that come next is noted: the turn, or else the operations. `call` is how its call
+    /// ended, if the caller knows, and `effect` as for [`ResetClaim::of`].
+    fn note_gone(
+        &self,
+        at: &ObjectRef,
+        claim: &ResetClaim,
+        lane: &str,
+        call: Option<&Call>,
+        effect: SignedDuration,
+    ) {
+        let known = self.take_recollection(at, &claim.uid);
+        let call = call.or(known.as_ref().and_then(|known| known.call.as_ref()));
+        self.note_begun(claim, &claim.operations, effect);
+        if plan::may_have_called(claim, known.is_some(), call) {
+            self.turns.lock().leave(claim, Moment::now(), effect);
+        } else {
+            self.give_up(claim, lane);
+        }
+    }
+
+    /// The reset with this claim needs its turn no more. If it had left it, nobody else calls those
+    /// who wait for that.
+    pub(super) fn give_up(&self, claim: &ResetClaim, lane: &str) {
+        let had_left = self.turns.lock().give_up(&claim.uid);
+        if had_left {
+            let next = self.rows.lock().next(claim.key(), lane);
+            self.woken.lock().extend(next);
+        }
+    }
+
+    /// The reset with this claim has begun these operations: they are nobody else's, also once its
+    /// object is gone. They are kept until every list shows them.
+    pub(super) fn note_begun(
+        &self,
+        claim: &ResetClaim,
+        operations: &[KnownOperation],
+        effect: SignedDuration,
+    ) {
+        self.begun.lock().note(claim, operations, (effect * 2).unsigned_abs());
+    }
+
+    /// Those that come next, and their lanes.
+    pub(super) fn take_woken(&self) -> Vec<(ObjectRef, Arc<str>)> {
+        let woken = std::mem::take(&mut *self.woken.lock());
+        let rows = self.rows.lock();
+        woken.into_iter().map(|at| (at.clone(), rows.lane(&at))).collect()
     }
 
     /// What was read of an instance in that time, and when.
@@ -173,6 +259,11 @@ impl Memory {
         instances.insert(key, SharedRead { instance, at });
     }
 
+    fn take_recollection(&self, at: &ObjectRef, uid: &str) -> Option<Recollection> {
+        let mut open = self.open.lock();
+        open.get(at).is_some_and(|known| known.uid == uid).then(|| open.remove(at))?
+    }
+
     /// What is known of the object with this uid, if it is under way.
     pub(super) fn recollection(&self, at: &ObjectRef, uid: &str) -> Recollection {
         let known = self.open.lock().get(at).filter(|known| known.uid == uid).cloned();
@@ -182,7 +273,65 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::api::{EXECUTED_ANNOTATION, HostKeyReset};
+    use crate::clock::Clocks;
+    use crate::host_key_reset::claim::row_of;
+    use crate::host_key_reset::turns::TurnTiming;
+    use crate::host_key_reset::world::Turn;
+    use crate::lightsail::Acknowledged;
+
+    const EFFECT: SignedDuration = SignedDuration::from_secs(85);
+
+    fn at(name: &str) -> ObjectRef {
+        ObjectRef::new("team-a", name)
+    }
+
+    fn scope(region: &str) -> Scope {
+        Scope { account: "123456789012".into(), region: region.into() }
+    }
+
+    /// A reset of this name, which is also its uid, with this besides its intent.
+    fn object(name: &str, mark: &str, status: &Value) -> HostKeyReset {
+        let mut object = json!({
+            "metadata": { "name": name, "namespace": "team-a", "uid": name,
+                "annotations": { EXECUTED_ANNOTATION: mark } },
+            "spec": { "region": "eu-west-1", "instanceName": "web-1", "reason": "test" },
+            "status": { "attempts": 1, "startTime": "2026-11-24T12:00:00Z",
+                "accountID": "123456789012" },
+        });
+        for (key, value) in status.as_object().unwrap() {
+            object["status"][key] = value.clone();
+        }
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn claim(name: &str, status: &Value) -> ResetClaim {
+        ResetClaim::of(&object(name, "h/Started", status), EFFECT)
+    }
+
+    fn operation(id: &str) -> Value {
+        json!({ "id": id, "type": "DeleteKnownHostKeys", "status": "Started",
+            "createdAt": "2026-11-24T12:00:00Z" })
+    }
+
+    /// Whether a reset that nobody else is ahead of has its turn now.
+    fn may_begin(memory: &Memory, name: &str) -> bool {
+        let own = claim(name, &json!({}));
+        let timing = TurnTiming { effect: EFFECT, leads_for: SignedDuration::ZERO };
+        let mut turns = memory.turns.lock();
+        turns.take(&own, [].into_iter(), |_| None, &Clocks::read(), timing) == Turn::Taken
+    }
+
+    /// What is known to have been begun by others than this one.
+    fn of_others(memory: &Memory, uid: &str) -> Vec<String> {
+        let begun = memory.begun.lock();
+        begun.of_others(scope("eu-west-1"), "web-1", uid).map(|it| it.id.clone()).collect()
+    }
 
     #[test]
     fn only_what_is_still_needed_is_kept_after_a_reconciliation() {
@@ -190,34 +339,113 @@ mod tests {
             (CallAfter::Kept, true),
             (CallAfter::Over, true),
             (CallAfter::Over, false),
-            (CallAfter::Left, false),
+            (CallAfter::Gone, false),
         ] {
-            let (memory, at) = (Memory::default(), ObjectRef::new("team-a", "rotate"));
-            memory.start("u", Moment::now);
-            memory.open.lock().insert(at.clone(), Recollection::default());
+            let (memory, at, own) = (Memory::default(), at("own"), claim("own", &json!({})));
+            memory.start("own", Moment::now);
+            let known = Recollection { uid: "own".to_owned(), ..Recollection::default() };
+            memory.open.lock().insert(at.clone(), known);
             let aftermath = Aftermath { call, keeps_start, has_failed: false };
-            memory.settle(&at, "u", aftermath);
+            memory.settle(&at, &own, "eu-west-1", None, aftermath, EFFECT);
             assert_eq!(memory.open.lock().contains_key(&at), call == CallAfter::Kept);
-            assert_eq!(memory.find_start("u").is_some(), keeps_start);
+            assert_eq!(memory.find_start("own").is_some(), keeps_start);
+            assert_eq!(may_begin(&memory, "next"), call != CallAfter::Gone);
         }
     }
 
     #[test]
-    fn operations_of_resets_that_are_over_are_kept_for_a_while() {
-        let scope = |region: &str| Scope { account: "123456789012".into(), region: region.into() };
-        let mut ended = EndedOperations::default();
+    fn i6_what_is_gone_leaves_its_turn_or_its_operations() {
+        for (name, own, call, begun, expected) in [
+            ("another process may have called", claim("own", &json!({})), None, vec![], false),
+            (
+                "its operation is under way",
+                claim("own", &json!({ "operations": [operation("a")] })),
+                None,
+                vec!["a"],
+                true,
+            ),
+            (
+                "its answer is known, and not on record",
+                claim("own", &json!({})),
+                Some(Ok(Acknowledged { operations: Vec::new(), request_id: String::new() })),
+                vec![],
+                true,
+            ),
+            (
+                "its intent was not seen yet",
+                claim("own", &json!({ "attempts": 0 })),
+                Some(Err(crate::lightsail::Error::of_kind(crate::lightsail::ErrorKind::Transient))),
+                vec![],
+                false,
+            ),
+        ] {
+            let memory = Memory::default();
+            if let Some(call) = call {
+                let (uid, search) = ("own".to_owned(), SearchMoments::default());
+                let known = Recollection { uid, search, call: Some(call) };
+                memory.open.lock().insert(at("own"), known);
+            }
+            memory.note_gone(&at("own"), &own, "eu-west-1", None, EFFECT);
+            assert_eq!(of_others(&memory, "next"), begun, "{name}");
+            assert_eq!(may_begin(&memory, "next"), expected, "{name}");
+            assert!(memory.open.lock().is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn i6_one_that_nobody_saw_go_leaves_its_turn_too() {
+        let (memory, at) = (Memory::default(), at("reset"));
+        let old = row_of(&object("old", "h/Started", &json!({})), EFFECT);
+        memory.rows.lock().apply(&at, old, Instant::now());
+        memory.start("old", Moment::now);
+        memory.note_applied(&at, "old", EFFECT);
+        assert!(memory.find_start("old").is_some() && may_begin(&memory, "first"));
+        let known = Recollection { uid: "new".to_owned(), ..Recollection::default() };
+        memory.open.lock().insert(at.clone(), known);
+        memory.note_applied(&at, "new", EFFECT);
+        assert!(memory.find_start("old").is_none() && !may_begin(&memory, "second"));
+        assert_eq!(memory.recollection(&at, "new").uid, "new", "it may have been begun already");
+    }
+
+    #[test]
+    fn whoever_waits_for_a_turn_that_was_left_is_called_when_that_is_given_up() {
+        let memory = Memory::default();
+        let waits = object("next", "", &json!({ "attempts": 0 }));
+        let mut row = row_of(&waits, EFFECT);
+        row.lane = "eu-west-1".into();
+        memory.rows.lock().apply(&at("next"), row, Instant::now());
+        let own = claim("own", &json!({}));
+        memory.give_up(&own, "eu-west-1");
+        assert_eq!(memory.take_woken(), [], "it had left none");
+        memory.note_gone(&at("own"), &own, "eu-west-1", None, EFFECT);
+        assert_eq!(memory.take_woken(), [], "its call may still take effect");
+        let answer = Ok(Acknowledged { operations: Vec::new(), request_id: String::new() });
+        let aftermath = Aftermath { call: CallAfter::Gone, keeps_start: false, has_failed: false };
+        memory.settle(&at("own"), &own, "eu-west-1", Some(&answer), aftermath, EFFECT);
+        assert_eq!(memory.take_woken(), [(at("next"), "eu-west-1".into())]);
+        assert_eq!(memory.take_woken(), [], "once");
+    }
+
+    #[test]
+    fn operations_of_resets_are_kept_for_a_while() {
+        let mut begun = BegunOperations::default();
         let hour = Duration::from_hours(1);
         let known = |id: &str| KnownOperation { id: id.to_owned(), created: None };
-        ended.note(scope("eu-west-1"), "web-1", &[known("a"), known("b")], hour);
-        ended.note(scope("eu-west-1"), "web-2", &[known("c")], hour);
-        let of = |ended: &EndedOperations, region: &str, instance: &str| {
-            ended.of(scope(region), instance).map(|it| it.id.clone()).collect::<Vec<_>>()
+        let one = claim("one", &json!({}));
+        let elsewhere = ResetClaim { instance: "web-2".to_owned(), ..one.clone() };
+        begun.note(&one, &[known("a"), known("b")], hour);
+        begun.note(&one, &[known("b")], hour);
+        begun.note(&elsewhere, &[known("c")], hour);
+        let of = |begun: &BegunOperations, region: &str, uid: &str| {
+            let of_others = begun.of_others(scope(region), "web-1", uid);
+            of_others.map(|it| it.id.clone()).collect::<Vec<_>>()
         };
-        assert_eq!(of(&ended, "eu-west-1", "web-1"), ["a", "b"]);
-        assert!(of(&ended, "eu-west-2", "web-1").is_empty());
-        ended.note(scope("eu-west-1"), "web-1", &[known("d")], Duration::ZERO);
-        assert_eq!(of(&ended, "eu-west-1", "web-1"), ["d"]);
-        assert_eq!(ended.0.len(), 1, "nothing is kept of the other one");
+        assert_eq!(of(&begun, "eu-west-1", "next"), ["a", "b"]);
+        assert!(of(&begun, "eu-west-1", "one").is_empty(), "I6: its own are nobody else's");
+        assert!(of(&begun, "eu-west-2", "next").is_empty());
+        begun.note(&one, &[known("d")], Duration::ZERO);
+        assert_eq!(of(&begun, "eu-west-1", "next"), ["d"]);
+        assert_eq!(begun.0.len(), 1, "nothing is kept of the other one");
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod world;
 
 use std::sync::Arc;
 
+use k8s_openapi::jiff::SignedDuration;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -51,15 +52,17 @@ impl HostKeyResets {
         Self { ctx, memory: Memory::default() }
     }
 
+    fn effect_window(&self) -> SignedDuration {
+        observe::effect_window(&self.ctx.settings)
+    }
+
     async fn reconcile_live(&self, item: &Item) -> Result<Action, Error> {
         let at = &item.at;
         let object = match objects::find::<HostKeyReset>(&self.ctx.api_server, at).await? {
             Some(Served::Readable(object)) => object,
             Some(Served::Unreadable(object)) => return self.refuse(at, &object).await,
-            None => {
-                self.memory.forget(at, "", false);
-                return Ok(Action::gone());
-            }
+            // The watch tells of it too, and of what it leaves.
+            None => return Ok(Action::gone()),
         };
         let action = Box::pin(self.try_to_reconcile(at, object)).await;
         if let Err(error) = &action
@@ -112,14 +115,10 @@ impl HostKeyResets {
             let rows = self.memory.rows.lock();
             (rows.is_watched(at), rows.has_uid(at, run.uid()))
         };
-        let aftermath = plan::aftermath(Ended {
-            status: run.status(),
-            is_watched,
-            has_uid,
-            failure,
-            may_have_called: run.may_have_called(),
-        });
-        self.memory.settle(at, run.uid(), aftermath);
+        let aftermath =
+            plan::aftermath(Ended { status: run.status(), is_watched, has_uid, failure });
+        let (claim, call) = (run.claim(), run.call_outcome());
+        self.memory.settle(at, &claim, &run.lane(), call, aftermath, self.effect_window());
         aftermath
     }
 
@@ -145,25 +144,24 @@ impl Controller for HostKeyResets {
     }
 
     fn row_of(&self, object: &HostKeyReset) -> Row<ResetClaim> {
-        claim::row_of(object, observe::effect_window(&self.ctx.settings))
+        claim::row_of(object, self.effect_window())
     }
 
     fn note_applied(&self, object: &HostKeyReset) {
         let uid = object.metadata.uid.as_deref().unwrap_or_default();
-        let rows = self.memory.rows.lock();
-        let predecessor = rows.predecessor(&ObjectRef::of(object), uid).map(|row| row.uid.clone());
-        drop(rows);
-        if let Some(uid) = predecessor {
-            self.memory.forget_uid(&uid.to_string());
-        }
+        self.memory.note_applied(&ObjectRef::of(object), uid, self.effect_window());
+    }
+
+    fn take_woken(&self) -> Vec<(ObjectRef, Arc<str>)> {
+        self.memory.take_woken()
     }
 
     fn forget(&self, at: &ObjectRef, row: Option<&Row<ResetClaim>>) {
-        let Some(row) = row else { return self.memory.forget(at, "", false) };
-        let uid = row.uid.to_string();
-        let leaves_call = row.claim.as_ref().is_some_and(ResetClaim::may_have_called);
-        self.memory.forget(at, &uid, leaves_call);
-        self.memory.forget_uid(&uid);
+        match row {
+            Some(row) => self.memory.forget(at, row, self.effect_window()),
+            // It could never be read.
+            None => drop(self.memory.open.lock().remove(at)),
+        }
     }
 
     async fn reconcile(&self, item: Item, _: CancellationToken) -> Action {

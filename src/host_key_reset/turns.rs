@@ -9,7 +9,6 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use super::claim::{ResetClaim, Stage};
 use super::world::{Turn, later};
 use crate::clock::{Clocks, Moment};
-use crate::engine::ObjectRef;
 use crate::error::Error;
 use crate::ids::{AccountId, Region};
 use crate::kube_error::was_not_written;
@@ -21,15 +20,21 @@ const NEW_FOR: SignedDuration = SignedDuration::from_secs(30);
 /// line must not cost more than a short one (I14).
 const LINE_MOVES: SignedDuration = SignedDuration::from_secs(5);
 
-/// Who has the turn at each instance, from before its intent is written, so that no two
-/// reconciliations take it at the same time.
+/// By uid: who has a turn, from before its intent is written, so that no two reconciliations take
+/// it at the same time. Whoever is gone while its call may still take effect has one too.
 #[derive(Debug, Default)]
-pub(super) struct Turns(HashMap<(Option<AccountId>, Region, String), Holder>);
+pub(super) struct Turns(HashMap<String, Holder>);
+
+/// An instance.
+type Place = (Option<AccountId>, Region, String);
+
+fn place(claim: &ResetClaim) -> Place {
+    (claim.account.clone(), claim.region.clone(), claim.instance.clone())
+}
 
 #[derive(Debug)]
 struct Holder {
-    at: ObjectRef,
-    uid: String,
+    place: Place,
     until: Moment,
     /// The object is gone, and its call may still take effect.
     is_left: bool,
@@ -78,7 +83,6 @@ impl Turns {
     /// `start_of` is when a reset began, if this process knows: clocks jump.
     pub(super) fn take<'a>(
         &mut self,
-        at: &ObjectRef,
         own: &ResetClaim,
         rivals: impl Iterator<Item = (&'a ResetClaim, bool)>,
         start_of: impl Fn(&str) -> Option<Timestamp>,
@@ -87,15 +91,16 @@ impl Turns {
     ) -> Turn {
         let now = clocks.time();
         let searched_by = later(now, timing.effect * 2 - timing.leads_for);
-        let place = (own.account.clone(), own.region.clone(), own.instance.clone());
-        let holder = self.0.get(&place).filter(|holder| holder.uid != own.uid);
-        let left = holder.filter(|holder| holder.is_left);
-        let (mut until, mut ahead, mut new_until) =
-            (left.map(|holder| clocks.time_of(holder.until)), 0, Some(now));
+        let place = place(own);
+        let until_of = |holder: &Holder| clocks.time_of(holder.until);
+        let others = self.0.iter().filter(|(uid, _)| **uid != own.uid).map(|(_, holder)| holder);
+        let left = others.filter(|holder| holder.is_left && holder.place == place);
+        let (mut until, mut ahead, mut new_until) = (left.map(until_of).max(), 0, Some(now));
         for (rival, is_in_line) in rivals {
-            // One that is gone, or over, holds nothing.
-            let holds = holder.filter(|it| it.uid == rival.uid && rival.stage != Stage::Over);
-            until = until.max(holds.map(|holder| clocks.time_of(holder.until)));
+            // One that is over holds nothing.
+            let holder = self.0.get(&rival.uid).filter(|_| rival.stage != Stage::Over);
+            let holder = holder.filter(|holder| holder.place == place);
+            until = until.max(holder.map(until_of));
             if !is_in_line {
                 continue;
             }
@@ -123,23 +128,38 @@ impl Turns {
         if let Some(until) = until.max(line_moves).filter(|until| *until > now) {
             return Turn::After(until);
         }
-        let until = clocks.moment_of(later(now, timing.effect * 2));
-        let holder = Holder { at: at.clone(), uid: own.uid.clone(), until, is_left: false };
-        self.0.insert(place, holder);
+        self.hold(own, clocks.moment_of(now), timing.effect);
         Turn::Taken
     }
 
-    /// The object needs its turn no more.
-    pub(super) fn give_up(&mut self, at: &ObjectRef, uid: &str) {
-        self.0.retain(|_, holder| holder.at != *at || (holder.is_left && holder.uid != uid));
+    /// The reset has its turn, and is about to write ahead of its call: from now on the turn lasts
+    /// as long as a call that is sent last, and the search for it. `effect` is as for
+    /// [`TurnTiming`].
+    pub(super) fn hold(&mut self, own: &ResetClaim, now: Moment, effect: SignedDuration) {
+        let until = now + (effect * 2).unsigned_abs();
+        self.insert(own.uid.clone(), Holder { place: place(own), until, is_left: false }, now);
     }
 
-    /// The object is gone, and its call may still take effect: nobody has its turn before that is
-    /// over.
-    pub(super) fn leave(&mut self, at: &ObjectRef, now: Moment) {
-        self.0.retain(|_, holder| !holder.is_left || holder.until > now);
-        let left = self.0.values_mut().filter(|holder| holder.at == *at);
-        left.for_each(|holder| holder.is_left = true);
+    /// The reset with this uid needs its turn no more. Returns whether it had left it.
+    pub(super) fn give_up(&mut self, uid: &str) -> bool {
+        self.0.remove(uid).is_some_and(|holder| holder.is_left)
+    }
+
+    /// The object with this claim is gone, and its call may still take effect. Nobody has its turn
+    /// before that is over, whichever process made the call. The claim may be older than the turn.
+    pub(super) fn leave(&mut self, claim: &ResetClaim, now: Moment, effect: SignedDuration) {
+        let lasts = now + effect.unsigned_abs();
+        let holder = match self.0.remove(&claim.uid) {
+            Some(it) => Holder { until: it.until.max(lasts), is_left: true, ..it },
+            None => Holder { place: place(claim), until: lasts, is_left: true },
+        };
+        self.insert(claim.uid.clone(), holder, now);
+    }
+
+    /// Those whose time is up hold nothing.
+    fn insert(&mut self, uid: String, holder: Holder, now: Moment) {
+        self.0.retain(|_, holder| holder.until > now);
+        self.0.insert(uid, holder);
     }
 }
 
@@ -167,19 +187,19 @@ mod tests {
         clocks(time(second.cast_signed()), Duration::from_secs(second))
     }
 
-    fn begun(until: i64) -> Stage {
-        Stage::Begun { start: time(900), holds: SignedDuration::from_secs(until - 900) }
+    fn moment(second: u64) -> Moment {
+        now(second).moment_of(time(second.cast_signed()))
     }
 
-    fn at(name: &str) -> ObjectRef {
-        ObjectRef::new("n", name)
+    fn begun(until: i64) -> Stage {
+        Stage::Begun { start: time(900), holds: SignedDuration::from_secs(until - 900) }
     }
 
     fn claim(uid: &str, created: i64, stage: Stage) -> ResetClaim {
         ResetClaim {
             region: "eu-west-1".into(),
             instance: "web-1".to_owned(),
-            account: None,
+            account: Some("123456789012".into()),
             created_at: Some(time(created)),
             uid: uid.to_owned(),
             stage,
@@ -215,14 +235,14 @@ mod tests {
             ("one that is over", Some(claim("b", 900, Stage::Over)), Turn::Taken),
         ] {
             let rivals: Vec<ResetClaim> = rival.into_iter().collect();
-            assert_eq!(Turns::default().take(&at("own"), &own, in_line(&rivals), |_| None,
+            assert_eq!(Turns::default().take(&own, in_line(&rivals), |_| None,
                 &now(1_000), TIMING), expected, "{name}");
         }
         let crowd: Vec<_> = (0..60).map(|age| claim("b", age, Stage::Waiting)).collect();
-        assert_eq!(Turns::default().take(&at("own"), &own, in_line(&crowd), |_| None, &now(1_000),
+        assert_eq!(Turns::default().take(&own, in_line(&crowd), |_| None, &now(1_000),
             TIMING), until(1_300), "the longer the line, the later it asks again");
         let new: Vec<_> = (0..60).map(|_| claim("b", 999, Stage::New)).collect();
-        assert_eq!(Turns::default().take(&at("own"), &own, in_line(&new), |_| None, &now(1_000),
+        assert_eq!(Turns::default().take(&own, in_line(&new), |_| None, &now(1_000),
             TIMING), until(1_029), "those that nobody observes are not waited for longer");
     }
 
@@ -239,7 +259,7 @@ mod tests {
             let rival = claim("b", 900, stage);
             let rivals = [(&rival, is_in_the_way(stage, has_failed))].into_iter();
             let own = claim("own", 1_000, Stage::New);
-            let turn = Turns::default().take(&at("own"), &own, rivals, |_| None, &now(1_000),
+            let turn = Turns::default().take(&own, rivals, |_| None, &now(1_000),
                 TIMING);
             let is_taken = !expected || matches!(stage, Stage::New | Stage::Blocked);
             assert_eq!(turn == Turn::Taken, is_taken, "{name}");
@@ -282,7 +302,7 @@ mod tests {
         ] {
             let rivals = [claim("b", 900, stage)];
             let leads_for = SignedDuration::from_secs(leads_for);
-            assert_eq!(Turns::default().take(&at("own"), &own, in_line(&rivals), |_| None,
+            assert_eq!(Turns::default().take(&own, in_line(&rivals), |_| None,
                 &now(1_000), TurnTiming { leads_for, ..TIMING }), expected, "{name}");
         }
     }
@@ -293,7 +313,7 @@ mod tests {
             Stage::Blocked));
         let mut turns = Turns::default();
         let mut take = |own: &ResetClaim, rivals: &[ResetClaim], second| {
-            turns.take(&at(&own.uid), own, in_line(rivals), |_| None, &now(second), TIMING)
+            turns.take(own, in_line(rivals), |_| None, &now(second), TIMING)
         };
         let others = |claim: &ResetClaim| [claim.clone()];
         assert_eq!(take(&first, &others(&second), 1_000), Turn::Taken);
@@ -304,29 +324,54 @@ mod tests {
             "one that is over holds nothing");
         assert_eq!(take(&first, &[], 1_004), Turn::Taken, "nor does one that is gone");
         assert_eq!(take(&second, &others(&first), 1_200), Turn::Taken, "nor one whose time is up");
-        turns.give_up(&at("a"), "a");
-        assert_eq!(turns.0.len(), 0);
+        turns.give_up("a");
+        assert_eq!(turns.0.len(), 0, "nothing is kept of one whose time is up");
     }
 
     /// Its operation could not be told from that of the next one.
     #[test]
     fn i6_the_turn_of_one_that_is_gone_lasts_while_its_call_may_take_effect() {
-        let own = claim("own", 1_001, Stage::Waiting);
-        let mut turns = Turns::default();
+        let (own, first) = (claim("own", 1_001, Stage::Waiting), claim("b", 1_000, begun(1_600)));
+        let until = |second| Turn::After(time(second));
         let take = |turns: &mut Turns, own: &ResetClaim, second| {
-            turns.take(&at(&own.uid), own, in_line(&[]), |_| None, &now(second), TIMING)
+            turns.take(own, in_line(&[]), |_| None, &now(second), TIMING)
         };
-        assert_eq!(take(&mut turns, &claim("b", 1_000, Stage::Waiting), 1_000), Turn::Taken);
-        turns.leave(&at("b"), now(1_000).moment_of(time(1_000)));
-        assert_eq!(take(&mut turns, &own, 1_001), Turn::After(time(1_160)));
-        // Another object has its name by then.
-        turns.give_up(&at("b"), "another");
-        assert_eq!(take(&mut turns, &own, 1_002), Turn::After(time(1_160)));
-        turns.give_up(&at("b"), "b");
-        assert_eq!(take(&mut turns, &own, 1_003), Turn::Taken, "it was answered");
-        turns.leave(&at("own"), now(1_003).moment_of(time(1_003)));
-        let next = claim("c", 1_002, Stage::Waiting);
-        assert_eq!(take(&mut turns, &next, 1_163), Turn::Taken, "its time is up");
+        let leave = |turns: &mut Turns, claim: &ResetClaim, second| {
+            turns.leave(claim, moment(second), TIMING.effect);
+        };
+        let mut turns = Turns::default();
+        assert_eq!(take(&mut turns, &first, 1_000), Turn::Taken);
+        leave(&mut turns, &first, 1_001);
+        assert_eq!(take(&mut turns, &own, 1_001), until(1_160), "as long as its turn was to last");
+        // Its reconciliation ends without an answer.
+        leave(&mut turns, &first, 1_100);
+        assert_eq!(take(&mut turns, &own, 1_101), until(1_180), "and no shorter than its effect");
+        assert!(turns.give_up("b"), "it was answered");
+        assert!(!turns.give_up("b"));
+        assert_eq!(take(&mut turns, &own, 1_102), Turn::Taken);
+        assert!(!turns.give_up("own"), "nobody waits for what was not left");
+        // Another process made the call, and this one never gave it a turn.
+        leave(&mut turns, &first, 1_200);
+        assert_eq!(take(&mut turns, &own, 1_201), until(1_280));
+        let elsewhere = ResetClaim { instance: "web-2".to_owned(), ..own.clone() };
+        assert_eq!(take(&mut turns, &elsewhere, 1_201), Turn::Taken);
+        // Several went, and one was answered.
+        leave(&mut turns, &claim("c", 1_000, begun(1_600)), 1_210);
+        turns.give_up("c");
+        assert_eq!(take(&mut turns, &own, 1_211), until(1_280));
+        assert_eq!(take(&mut turns, &own, 1_280), Turn::Taken, "its time is up");
+    }
+
+    #[test]
+    fn i6_a_turn_is_held_from_the_mark_of_its_call_on() {
+        let (own, first) = (claim("own", 1_001, Stage::Waiting), claim("b", 1_000, Stage::New));
+        let mut turns = Turns::default();
+        assert_eq!(turns.take(&first, in_line(&[]), |_| None, &now(1_000), TIMING), Turn::Taken);
+        // Its intent was there long before its mark, and the watch shows neither.
+        turns.hold(&first, moment(1_150), TIMING.effect);
+        turns.leave(&ResetClaim { account: None, ..first }, moment(1_151), TIMING.effect);
+        assert_eq!(turns.take(&own, in_line(&[]), |_| None, &now(1_152), TIMING),
+            Turn::After(time(1_310)));
     }
 
     /// Its row may be from before its turn, and its account was edited since, or it has failed.
@@ -336,11 +381,11 @@ mod tests {
         for stage in [Stage::New, Stage::Waiting, Stage::Blocked] {
             let first = claim("b", 1_000, stage);
             let mut turns = Turns::default();
-            assert_eq!(turns.take(&at("b"), &first, in_line(&[]), |_| None, &now(1_000), TIMING),
+            assert_eq!(turns.take(&first, in_line(&[]), |_| None, &now(1_000), TIMING),
                 Turn::Taken);
             let mut take = |first: &ResetClaim, second| {
                 let rivals = [(first, false)].into_iter();
-                turns.take(&at("own"), &own, rivals, |_| None, &now(second), TIMING)
+                turns.take(&own, rivals, |_| None, &now(second), TIMING)
             };
             assert_eq!(take(&first, 1_001), Turn::After(time(1_160)), "{stage:?}");
             assert_eq!(take(&claim("b", 1_000, Stage::Over), 1_002), Turn::Taken, "{stage:?}");
@@ -348,7 +393,7 @@ mod tests {
         let mut turns = Turns::default();
         for stage in [Stage::New, Stage::Waiting, begun(1_600)] {
             let rival = claim("b", 900, stage);
-            assert_eq!(turns.take(&at("own"), &own, [(&rival, false)].into_iter(), |_| None,
+            assert_eq!(turns.take(&own, [(&rival, false)].into_iter(), |_| None,
                 &now(1_000), TIMING), Turn::Taken, "{stage:?} has no turn, and is not in line");
         }
     }
@@ -359,7 +404,7 @@ mod tests {
         let second = claim("b", 1_001, Stage::Blocked);
         for jump in [-7_200, 7_200] {
             let mut turns = Turns::default();
-            assert_eq!(turns.take(&at("a"), &first, in_line(&[]), |_| None, &now(1_000),
+            assert_eq!(turns.take(&first, in_line(&[]), |_| None, &now(1_000),
                 TIMING), Turn::Taken);
             let jumped = |second: u64| {
                 clocks(time(second.cast_signed() + jump), Duration::from_secs(second))
@@ -367,7 +412,7 @@ mod tests {
             let rivals = [claim("a", 1_000, Stage::Blocked)];
             let mut take = |at_second| {
                 let rivals = in_line(&rivals);
-                turns.take(&at("b"), &second, rivals, |_| None, &jumped(at_second), TIMING)
+                turns.take(&second, rivals, |_| None, &jumped(at_second), TIMING)
             };
             assert_eq!(take(1_159), Turn::After(time(1_160 + jump)));
             assert_eq!(take(1_160), Turn::Taken);

@@ -1,6 +1,6 @@
 //! A reset from its first read to its end: what it waits for, what it refuses, what it records.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::Method;
 use kube::api::PostParams;
@@ -269,6 +269,28 @@ async fn a_reset_that_goes_away_lets_the_next_one_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_that_goes_in_mid_call_lets_the_next_one_go_on_when_that_is_answered() {
+    let bed = Bed::new("gone-in-call").await;
+    bed.region.add_instance("web-1");
+    let call = bed.region.add_fault(fault("DeleteKnownHostKeys", FaultEffect::HoldBefore));
+    let _operator = Operator::start(bed.patient(None).await).await.unwrap();
+    bed.create::<HostKeyReset>("first", &reset()).await;
+    call.reached().await;
+    bed.delete::<HostKeyReset>("first").await;
+    bed.wait_gone::<HostKeyReset>("first").await;
+    bed.create::<HostKeyReset>("second", &reset()).await;
+    let waits = |reset: &HostKeyReset| ready_reason(reset) == "WaitingForTurn";
+    bed.wait("second", "WaitingForTurn", waits).await;
+    let answered = Instant::now();
+    call.release();
+    wait_complete(&bed, "second").await;
+    // Otherwise it waits as long as the call of the first may take effect: a minute and more.
+    let waited = answered.elapsed();
+    assert!(waited < Duration::from_secs(50), "{waited:?}");
+    assert_eq!(bed.region.known_host_keys_resets("web-1"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_record_tells_who_why_and_what() {
     let bed = Bed::new("record").await;
     bed.region.add_instance("web-1");
@@ -441,17 +463,31 @@ async fn somebody_elses_operation_at_the_same_time_is_not_taken_for_its_own() {
 /// Whoever searches for the second call may not know of the first reset any more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i6_the_operation_of_a_reset_that_is_gone_comes_before_the_next_call() {
-    let bed = Bed::new("unlisted").await;
-    bed.region.add_instance("web-1");
-    bed.region.set_switches(|switches| switches.operation_list_lag = Duration::from_hours(1));
-    let _operator = bed.start().await;
-    bed.create::<HostKeyReset>("first", &reset()).await;
-    let first = wait_complete(&bed, "first").await;
-    bed.delete::<HostKeyReset>("first").await;
-    bed.wait_gone::<HostKeyReset>("first").await;
-    bed.create::<HostKeyReset>("second", &reset()).await;
-    let second = wait_complete(&bed, "second").await;
-    assert_eq!(second.status.unwrap().last_operation_before, Some(operation_id(&first)));
+    let is_known = |reset: &HostKeyReset| {
+        reset.status.as_ref().is_some_and(|status| !status.operations.is_empty())
+    };
+    for ends in [true, false] {
+        let bed = Bed::new("unlisted").await;
+        bed.region.add_instance("web-1");
+        bed.region.set_switches(|switches| {
+            switches.operation_list_lag = Duration::from_hours(1);
+            switches.operation_polls = if ends { 0 } else { 1_000 };
+        });
+        let _operator = bed.start().await;
+        bed.create::<HostKeyReset>("first", &reset()).await;
+        let first = if ends {
+            wait_complete(&bed, "first").await
+        } else {
+            bed.wait("first", "under way", is_known).await
+        };
+        bed.delete::<HostKeyReset>("first").await;
+        bed.wait_gone::<HostKeyReset>("first").await;
+        bed.region.set_switches(|switches| switches.operation_polls = 0);
+        bed.create::<HostKeyReset>("second", &reset()).await;
+        let second = wait_complete(&bed, "second").await;
+        let before = second.status.unwrap().last_operation_before;
+        assert_eq!(before, Some(operation_id(&first)), "its operation has ended: {ends}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,6 @@
 //! Resets of host keys: done once, whatever happens in between (I6).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::Method;
 use kube::api::{Patch, PatchParams};
@@ -11,7 +11,7 @@ use testbed::api_proxy::{ApiProxy, Held, Matcher, Place};
 use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect, OperationStatus};
 
-use crate::bed::{ACCOUNT, Bed, ready_reason, reset};
+use crate::bed::{ACCOUNT, Bed, ready_reason, reset, set};
 
 const MARK: &str = "lightsail-operator.dev/executed";
 
@@ -194,6 +194,23 @@ async fn an_answer_that_is_lost_is_looked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i6_an_operation_that_was_found_and_not_recorded_is_found_again() {
+    let bed = Bed::new("found").await;
+    bed.region.add_instance("web-1");
+    bed.region.add_fault(fault("DeleteKnownHostKeys", FaultEffect::CutAfter));
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let end =
+        Matcher::new(Method::PATCH, "/hostkeyresets/found/status").with_body("OperationSucceeded");
+    let refused = proxy.fail(end, 1, 409);
+    let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
+    bed.create::<HostKeyReset>("found", &reset()).await;
+    let object = wait_complete(&bed, "found").await;
+    let found = object.status.unwrap().operations[0].id.clone();
+    assert_eq!(found.as_ref(), Some(&bed.region.operations_for("web-1")[0].id));
+    assert_eq!((refused.count(), bed.calls("DeleteKnownHostKeys")), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_leaves_no_trace_is_never_repeated() {
     let bed = Bed::new("untold").await;
     bed.region.add_instance("web-1");
@@ -297,6 +314,32 @@ async fn i8_what_was_left_long_ago_is_searched_for_before_the_next_reset_begins(
     recorded.release();
     wait_complete(&bed, "next").await;
     assert_eq!(bed.calls("DeleteKnownHostKeys"), 1);
+}
+
+/// Whoever called may have called just before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i6_a_reset_that_another_process_left_has_its_turn_for_a_while_when_it_is_deleted() {
+    let bed = Bed::new("left-gone").await;
+    bed.region.add_instance("web-1");
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let mark_request = Matcher::new(Method::PATCH, "/hostkeyresets/killed?").with_body("/Started");
+    let held = proxy.hold(mark_request, Place::BeforeAnswer);
+    let mut options = bed.options(Some(&proxy.url())).await;
+    set(&mut options, "--settle-time", "15s");
+    let mut operator = Operator::start(options).await.unwrap();
+    bed.create::<HostKeyReset>("killed", &reset()).await;
+    held.reached().await;
+    operator.kill();
+    operator.restart().await.unwrap();
+    bed.create::<HostKeyReset>("next", &reset()).await;
+    let waits = |reset: &HostKeyReset| ready_reason(reset) == "WaitingForTurn";
+    bed.wait("next", "WaitingForTurn", waits).await;
+    let deleted = Instant::now();
+    bed.delete::<HostKeyReset>("killed").await;
+    wait_complete(&bed, "next").await;
+    // While another process may still stop, a call and the settle time.
+    let waited = deleted.elapsed();
+    assert!(waited >= Duration::from_secs(5 + 5 + 15), "{waited:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

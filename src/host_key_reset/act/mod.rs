@@ -14,11 +14,11 @@ use super::message::Message;
 use super::observe::{effect_window, observed, turn_timing};
 use super::plan::{self, ReadStep, Step};
 use super::turns::is_in_the_way;
-use super::world::{Desired, InstanceRead, KnownOperation, Observed, Search, Turn};
+use super::world::{Call, Desired, InstanceRead, KnownOperation, Observed, Search, Turn};
 use super::{desired, status};
 use crate::access::Limits;
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, HostKeyResetStatus, Reason};
-use crate::clock::Clocks;
+use crate::clock::{Clocks, Moment};
 use crate::digest::Digest;
 use crate::engine::last_found::LastFound;
 use crate::engine::objects;
@@ -68,9 +68,13 @@ impl<'a> Run<'a> {
         self.object.status.as_ref()
     }
 
-    /// Whether its call may still take effect, and nothing tells which operation it began.
-    pub(super) fn may_have_called(&self) -> bool {
-        plan::may_have_called(&self.desired, &self.observed)
+    /// How its call ended, as far as this reconciliation knows.
+    pub(super) fn call_outcome(&self) -> Option<&Call> {
+        self.observed.call.as_ref()
+    }
+
+    pub(super) fn lane(&self) -> String {
+        claim::lane_of(&self.object)
     }
 
     /// Does what the plan says until it ends the reconciliation.
@@ -145,21 +149,7 @@ impl<'a> Run<'a> {
                 self.observed.search = Search::default();
                 self.remember();
             }
-            Step::WriteMark(state) => {
-                self.observed.marked_at =
-                    (state == MarkState::Started).then_some(self.observed.now);
-                let mark = Mark { hash: self.desired.hash.clone(), state: state.clone() };
-                match self.annotate(Some(mark.clone())).await {
-                    Ok(()) => self.observed.mark_accepted = Some(state),
-                    Err(error) => match plan::refused_mark(&state, error) {
-                        Ok(why) => self.note_refused_mark(why),
-                        Err(error) => {
-                            let status = self.object.status.clone();
-                            self.find_written(error, status.as_ref(), Some(&mark)).await?;
-                        }
-                    },
-                }
-            }
+            Step::WriteMark(state) => self.write_mark(state).await?,
             Step::Call => self.call().await,
             Step::NoteSearch(search) => {
                 self.observed.search = search;
@@ -171,11 +161,12 @@ impl<'a> Run<'a> {
                 if remove_mark {
                     self.annotate(None).await?;
                 }
-                self.memory.turns.lock().give_up(self.at, self.uid());
+                self.memory.give_up(&self.claim(), &self.lane());
                 self.observed.status.attempts = 0;
                 return self.wait(verdict).await.map(Some);
             }
             Step::Progress { operations, verdict } => {
+                self.note_begun(&operations);
                 self.observed.status.operations = operations;
                 return self.wait(verdict).await.map(Some);
             }
@@ -255,12 +246,18 @@ impl<'a> Run<'a> {
         (own.scope().clone(), Arc::clone(own.rights()), self.desired.instance.clone())
     }
 
-    fn claim(&self) -> ResetClaim {
+    /// What the object says of itself, as far as this reconciliation knows.
+    pub(super) fn claim(&self) -> ResetClaim {
         ResetClaim::of(&self.object, effect_window(&self.ctx.settings))
     }
 
+    /// Its claim in the account that it is about to call.
+    fn claim_here(&self) -> ResetClaim {
+        ResetClaim { account: self.observed.account.clone(), ..self.claim() }
+    }
+
     fn take_turn(&mut self) {
-        let own = ResetClaim { account: self.observed.account.clone(), ..self.claim() };
+        let own = self.claim_here();
         let key = claim::key_of(&self.object);
         let rows = self.memory.rows.lock();
         let (clocks, timing) = (self.clocks.advanced(), turn_timing(self.ctx));
@@ -280,7 +277,7 @@ impl<'a> Run<'a> {
         });
         let start_of = |uid: &str| self.memory.find_start(uid).map(|start| clocks.time_of(start));
         let mut turns = self.memory.turns.lock();
-        self.observed.turn = turns.take(self.at, &own, rivals, start_of, &clocks, timing);
+        self.observed.turn = turns.take(&own, rivals, start_of, &clocks, timing);
         if self.observed.turn == Turn::Taken {
             // From now on it may begin at any time.
             failed.remove(&own.uid);
@@ -292,9 +289,9 @@ impl<'a> Run<'a> {
         let others = rows.rivals(self.at, key).filter(|rival| !rival.claim.operations.is_empty());
         let others = others.filter(self.is_rival());
         let others = others.flat_map(|rival| rival.claim.operations.iter().cloned());
-        let ended = self.memory.ended.lock();
-        let scope = self.lightsail().scope().clone();
-        others.chain(ended.of(scope, &self.desired.instance).cloned()).collect()
+        let (begun, scope) = (self.memory.begun.lock(), self.lightsail().scope().clone());
+        let of_others = begun.of_others(scope, &self.desired.instance, self.uid());
+        others.chain(of_others.cloned()).collect()
     }
 
     /// Whether another reset of an instance of this name is in the same account. Where there are
@@ -345,6 +342,28 @@ impl<'a> Run<'a> {
         self.observed.operations = None;
         self.observed.call = Some(call);
         self.remember();
+    }
+
+    /// Writes what was done, or is about to be, into an annotation.
+    async fn write_mark(&mut self, state: MarkState) -> Result<(), Error> {
+        let begins = state == MarkState::Started;
+        self.observed.marked_at = begins.then_some(self.observed.now);
+        if begins {
+            let (claim, effect) = (self.claim_here(), effect_window(&self.ctx.settings));
+            self.memory.turns.lock().hold(&claim, Moment::now(), effect);
+        }
+        let mark = Mark { hash: self.desired.hash.clone(), state: state.clone() };
+        match self.annotate(Some(mark.clone())).await {
+            Ok(()) => self.observed.mark_accepted = Some(state),
+            Err(error) => match plan::refused_mark(&state, error) {
+                Ok(why) => self.note_refused_mark(why),
+                Err(error) => {
+                    let status = self.object.status.clone();
+                    self.find_written(error, status.as_ref(), Some(&mark)).await?;
+                }
+            },
+        }
+        Ok(())
     }
 
     /// The API server did not write the mark.

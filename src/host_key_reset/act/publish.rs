@@ -4,20 +4,18 @@
 use kube::ResourceExt;
 
 use super::Run;
-use crate::api::{HostKeyResetStatus, Reason};
+use crate::api::{HostKeyResetStatus, Operation, Reason};
 use crate::engine::verdict::{Severity, seconds_to_ready};
 use crate::engine::{Action, State, Verdict, objects};
 use crate::error::Error;
-use crate::host_key_reset::observe::started;
+use crate::host_key_reset::observe::{effect_window, started};
 use crate::host_key_reset::plan::{self, End};
 use crate::host_key_reset::world::KnownOperation;
 use crate::host_key_reset::{record, status};
-use crate::ids::Scope;
 
 impl Run<'_> {
     pub(super) async fn end(&mut self, end: &End) -> Result<(), Error> {
-        // Also if the object is gone, and nothing more is written.
-        self.note_ended(&KnownOperation::all(&end.operations));
+        self.note_begun(&end.operations);
         let before = self.object.clone();
         self.write(status::ended(&self.object, &self.observed, end)).await?;
         let state = if end.succeeded { State::Ready } else { State::Stalled };
@@ -44,13 +42,10 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// They are nobody else's, also once this object is gone.
-    fn note_ended(&self, operations: &[KnownOperation]) {
-        let account = self.object.status.as_ref().and_then(|status| status.account_id.clone());
-        let Some(account) = account.filter(|_| !operations.is_empty()) else { return };
-        let scope = Scope { account: account.into(), region: self.desired.region.clone() };
-        let kept_for = plan::search_time(&self.observed).unsigned_abs();
-        self.memory.ended.lock().note(scope, &self.desired.instance, operations, kept_for);
+    /// Notes operations before they are recorded: the object may be gone, and nothing is written.
+    pub(super) fn note_begun(&self, operations: &[Operation]) {
+        let effect = effect_window(&self.ctx.settings);
+        self.memory.note_begun(&self.claim(), &KnownOperation::all(operations), effect);
     }
 
     pub(super) async fn publish_event(&self, severity: Severity, reason: Reason, note: &str) {

@@ -1,9 +1,14 @@
-//! What memory keeps of a reset when a reconciliation of it has ended, however it ended.
+//! What memory keeps of a reset when a reconciliation of it has ended, however it ended, and when
+//! its object is gone.
 
+use super::follow::is_answered;
 use crate::api::HostKeyResetStatus;
 use crate::engine::Outcome;
 use crate::error::Error;
+use crate::host_key_reset::claim::{ResetClaim, Stage, has_begun};
+use crate::host_key_reset::mark::MarkState;
 use crate::host_key_reset::turns::has_surely_failed;
+use crate::host_key_reset::world::Call;
 
 /// How a reconciliation ended.
 #[derive(Clone, Copy, Debug)]
@@ -14,8 +19,6 @@ pub struct Ended<'a> {
     pub is_watched: bool,
     /// Whether that object has the uid of this one.
     pub has_uid: bool,
-    /// Whether its call may still take effect, and nothing tells which operation it began.
-    pub may_have_called: bool,
     /// Why it could not be finished.
     pub failure: Option<&'a Error>,
 }
@@ -25,8 +28,8 @@ pub struct Ended<'a> {
 pub enum CallAfter {
     /// Both are kept.
     Kept,
-    /// The object is gone, and its turn lasts until its call cannot take effect any more.
-    Left,
+    /// The object is gone: what it did tells what becomes of its turn.
+    Gone,
     /// Neither is needed any more.
     Over,
 }
@@ -42,8 +45,9 @@ pub struct Aftermath {
     pub has_failed: bool,
 }
 
-/// What is kept of the reset. Of an object that is gone, nothing is kept; of one that is over, only
-/// its row. That a write finds none proves nothing: the object may be there all the same.
+/// What is kept of the reset. Of one that is over, only its row is kept. That a write finds no
+/// object proves nothing: it may be there all the same. Nor does a failure of which nobody knows
+/// what it wrote: it may have written an intent, which the watch shows later.
 #[must_use]
 pub fn aftermath(ended: Ended<'_>) -> Aftermath {
     let is_over = ended.status.is_some_and(HostKeyResetStatus::is_over);
@@ -51,12 +55,33 @@ pub fn aftermath(ended: Ended<'_>) -> Aftermath {
     // Another object may have its name by now.
     let keeps_start = ended.has_uid && ended.is_watched && !is_over;
     let has_failed = keeps_start && !is_open && ended.failure.is_some_and(has_surely_failed);
-    let call = match (ended.is_watched, ended.may_have_called) {
-        (true, _) if is_open => CallAfter::Kept,
-        (false, true) => CallAfter::Left,
-        (true, _) | (false, false) => CallAfter::Over,
+    let is_proven = ended.failure.is_none_or(has_surely_failed);
+    let call = if !ended.is_watched {
+        CallAfter::Gone
+    } else if is_open || !(is_over || is_proven) {
+        CallAfter::Kept
+    } else {
+        CallAfter::Over
     };
     Aftermath { call, keeps_start, has_failed }
+}
+
+/// Whether a call was made, or is about to be, and nothing tells which operation it began: then the
+/// turn of a reset whose object is gone lasts until that call cannot take effect any more.
+///
+/// This is asked of the claim that was seen last, whoever wrote its mark. It may be from before the
+/// intent: `has_intent` is whether this process knows of one. `call` is how the call ended, if this
+/// process knows.
+#[must_use]
+pub(in crate::host_key_reset) fn may_have_called(
+    claim: &ResetClaim,
+    has_intent: bool,
+    call: Option<&Call>,
+) -> bool {
+    let is_marked = claim.mark.as_ref().is_some_and(|mark| mark.state == MarkState::Started);
+    let is_begun = has_begun(claim) || (has_intent && claim.stage != Stage::Over);
+    let is_answered = call.is_some_and(|call| is_answered(&claim.instance, call));
+    is_marked && is_begun && claim.operations.is_empty() && !is_answered
 }
 
 /// What a published failure counts as: it is still a failure.

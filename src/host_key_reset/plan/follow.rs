@@ -10,7 +10,7 @@ use super::step::{ReadStep, Step};
 use crate::api::Operation;
 use crate::engine::{Verdict, next_poll};
 use crate::host_key_reset::message::Message;
-use crate::host_key_reset::world::{Desired, Observed};
+use crate::host_key_reset::world::{Call, Desired, Observed};
 
 /// The type of operation that a reset is
 /// (<https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_DeleteKnownHostKeys.html>).
@@ -62,9 +62,17 @@ pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
 
 /// Whether these are what the call has begun, as far as they say, and Lightsail can be asked about
 /// those of them that are not over.
-pub(super) fn are_shown(desired: &Desired, operations: &[Operation]) -> bool {
-    let is_shown = |it: &Operation| it.may_be_of(&desired.instance) && !is_nameless(it);
+pub(super) fn are_shown(instance: &str, operations: &[Operation]) -> bool {
+    let is_shown = |it: &Operation| it.may_be_of(instance) && !is_nameless(it);
     operations.iter().all(is_shown)
+}
+
+/// Whether the end of the call tells that it was refused, or which operations it began.
+pub(super) fn is_answered(instance: &str, call: &Call) -> bool {
+    match call {
+        Ok(answer) => are_shown(instance, &answer.operations),
+        Err(error) => error.kind.proves_refusal(),
+    }
 }
 
 /// Whether only a list can tell what becomes of it.

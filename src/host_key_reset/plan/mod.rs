@@ -16,13 +16,12 @@ mod search;
 mod step;
 mod take_back;
 
+pub(super) use aftermath::may_have_called;
 pub use aftermath::{Aftermath, CallAfter, Ended, aftermath, outcome};
-pub use search::search_time;
 pub use step::{End, ReadStep, Step};
 pub use take_back::refused_mark;
 
 use self::deadline::{in_time, last_start, not_yet};
-use super::mark::MarkState;
 use super::message::Message;
 use super::world::{Call, Desired, Observed};
 use crate::engine::Verdict;
@@ -45,7 +44,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
         return Step::End(finished::remembered(mark));
     }
     if !on_record.is_empty() {
-        let are_shown = follow::are_shown(desired, on_record);
+        let are_shown = follow::are_shown(&desired.instance, on_record);
         let go_on = if are_shown { follow::follow } else { search::search };
         return go_on(desired, observed);
     }
@@ -99,23 +98,11 @@ pub fn may_stop(observed: &Observed) -> bool {
     !is_just_marked(observed) && (observed.call.is_none() || observed.end.is_some())
 }
 
-/// Whether a call was made, or is about to be, and nothing tells which operation it began.
-#[must_use]
-pub fn may_have_called(desired: &Desired, observed: &Observed) -> bool {
-    let is_marked = observed.own_mark(desired).is_some_and(|it| it.state == MarkState::Started);
-    let is_answered = observed
-        .call
-        .as_ref()
-        .is_some_and(|call| call.as_ref().map_or_else(|it| it.kind.proves_refusal(), |_| true));
-    is_marked && !is_answered && observed.status.operations.is_empty()
-}
-
 /// The call has ended.
 fn after_call(desired: &Desired, observed: &Observed, call: &Call) -> Step {
     match call {
-        Ok(answer) if follow::are_shown(desired, &answer.operations) => {
-            follow::conclude(desired, observed, answer.operations.clone())
-        }
+        _ if !follow::is_answered(&desired.instance, call) => search::search(desired, observed),
+        Ok(answer) => follow::conclude(desired, observed, answer.operations.clone()),
         Err(error) if error.kind == ErrorKind::NotFound => {
             let message = Message::NothingToReset { instance: &desired.instance, error };
             Step::End(message.uncalled())
@@ -123,10 +110,7 @@ fn after_call(desired: &Desired, observed: &Observed, call: &Call) -> Step {
         Err(error) if error.kind == ErrorKind::Invalid => {
             Step::End(Message::Refused { error }.uncalled())
         }
-        Err(error) if error.kind.proves_refusal() => {
-            take_back::take_back(desired, observed, hindrance::failed(observed, error))
-        }
-        Ok(_) | Err(_) => search::search(desired, observed),
+        Err(error) => take_back::take_back(desired, observed, hindrance::failed(observed, error)),
     }
 }
 

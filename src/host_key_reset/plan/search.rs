@@ -86,8 +86,7 @@ fn go_on(desired: &Desired, observed: &Observed, since: Timestamp, verdict: Verd
 
 /// How long it can take until an effect is visible: until nobody else acts, the call's own time,
 /// the settle time; and as much for the reads.
-#[must_use]
-pub fn search_time(observed: &Observed) -> SignedDuration {
+fn search_time(observed: &Observed) -> SignedDuration {
     (observed.lease_duration + observed.call_timeout + observed.settle_time) * 2
 }
 

@@ -1,9 +1,11 @@
 //! What is kept of a reset after a reconciliation.
 
 use super::*;
+use crate::api::HostKeyReset;
 use crate::api::conditions::COMPLETE;
 use crate::engine::Outcome;
 use crate::error::Error as Failure;
+use crate::host_key_reset::claim::ResetClaim;
 
 fn status(attempts: i32, is_over: bool) -> HostKeyResetStatus {
     let conditions = Conditions::new(&[], 1, time(NOW));
@@ -23,6 +25,7 @@ fn nothing_is_kept_of_what_is_over_or_gone() {
     let kept = |keeps_call, keeps_start, has_failed| Aftermath {
         call: if keeps_call { CallAfter::Kept } else { CallAfter::Over }, keeps_start, has_failed };
     let nothing = kept(false, false, false);
+    let of_gone = Aftermath { call: CallAfter::Gone, ..nothing };
     let (there, replaced, gone) = ((true, true), (true, false), (false, false));
     let (conflict, vanished, silent) = (Failure::Conflict, Failure::Gone, Failure::NotLeading);
     for (name, status, (is_watched, has_uid), failure, expected) in [
@@ -30,27 +33,71 @@ fn nothing_is_kept_of_what_is_over_or_gone() {
         ("it waits", Some(&waits), there, None, kept(false, true, false)),
         ("it waits, and cannot say so", Some(&waits), there, Some(&conflict),
          kept(false, true, true)),
-        ("nobody knows what was written", Some(&waits), there, Some(&silent),
-         kept(false, true, false)),
+        ("nobody knows what was written, and it may be an intent", Some(&waits), there,
+         Some(&silent), kept(true, true, false)),
         ("a call may be under way", Some(&open), there, None, kept(true, true, false)),
         ("and cannot be recorded", Some(&open), there, Some(&conflict), kept(true, true, false)),
         ("it is over", Some(&over), there, None, nothing),
         ("it is over without a call", Some(&never_begun), there, None, nothing),
         ("it is over, and its mark cannot be written", Some(&over), there, Some(&conflict),
          nothing),
-        ("the watch says that it is gone", Some(&open), gone, None, nothing),
+        ("it is over, and nobody knows what was written", Some(&over), there, Some(&silent),
+         nothing),
+        ("the watch says that it is gone", Some(&open), gone, None, of_gone),
+        ("so it does of one that was over", Some(&over), gone, Some(&vanished), of_gone),
         ("a write does not find it", Some(&open), there, Some(&vanished), kept(true, true, false)),
         ("another object has its name", Some(&waits), replaced, Some(&conflict), nothing),
         ("what is known of a call counts for that uid only", Some(&open), replaced, None,
          kept(true, false, false)),
     ] {
-        let ended = Ended { status, is_watched, has_uid, failure, may_have_called: false };
+        let ended = Ended { status, is_watched, has_uid, failure };
         assert_eq!(aftermath(ended), expected, "{name}");
-        let called = aftermath(Ended { may_have_called: true, ..ended });
-        let call = if is_watched { expected.call } else { CallAfter::Left };
-        let expected = Aftermath { call, ..expected };
-        assert_eq!(called, expected, "{name}, and its call was not answered");
     }
+}
+
+/// The turn of one that is gone lasts while its call may take effect.
+#[test]
+fn i6_a_call_may_take_effect_until_something_tells_which_operation_it_began() {
+    fn own() -> Operation {
+        operation("a", "Started", NOW)
+    }
+    type Case = (&'static str, fn(&mut Observed), Option<Call>, bool);
+    let claim = |change: fn(&mut Observed)| {
+        let mut observed = observed();
+        begun(&mut observed);
+        change(&mut observed);
+        let mut object: HostKeyReset = serde_json::from_value(serde_json::json!({
+            "metadata": { "name": "r", "namespace": "n" },
+            "spec": { "region": "eu-west-1", "instanceName": "web-1", "reason": "why" },
+        })).unwrap();
+        object.status = Some(observed.status);
+        ResetClaim { mark: observed.mark, ..ResetClaim::of(&object, SignedDuration::ZERO) }
+    };
+    let of_another = Operation { resource_name: Some("web-2".to_owned()), ..own() };
+    let cases: [Case; 13] = [
+        ("another process called, or was about to", |_| {}, None, true),
+        ("it has no answer", |_| {}, error(ErrorKind::Transient), true),
+        ("it was refused", |_| {}, error(ErrorKind::Throttled), false),
+        ("it was answered, and that was not recorded", |_| {}, answer(vec![own()]), false),
+        ("without an operation", |_| {}, answer(Vec::new()), false),
+        ("with one that cannot be looked up", |_| {}, answer(vec![nameless("Started")]), true),
+        ("with that of another instance", |_| {}, answer(vec![of_another]), true),
+        ("its operation is on record", |o| o.status.operations = vec![own()], None, false),
+        ("only a list can tell of it", |o| o.status.operations = vec![nameless("Started")], None,
+         true),
+        ("it has no mark", |o| o.mark = None, None, false),
+        ("its mark has an end", |o| o.mark = Some(mark("own", MarkState::Failed(String::new()))),
+         None, false),
+        ("it is over", |o| o.status = status(1, true), None, false),
+        ("it is a copy from a backup", |o| o.status = status(0, false), None, false),
+    ];
+    for (name, change, call, expected) in cases {
+        assert_eq!(may_have_called(&claim(change), false, call.as_ref()), expected, "{name}");
+    }
+    let unseen = claim(|o| o.status = status(0, false));
+    assert!(may_have_called(&unseen, true, None), "the watch does not show its intent yet");
+    let over = claim(|o| o.status = status(1, true));
+    assert!(!may_have_called(&over, true, None));
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::view::{Act, Decision};
-use super::world::{Budget, By, CALL_TIMEOUT, Call, LATEST, Marked, Memory, Object, Operation,
-    Process, Progress, Role, Run, SETTLE_TIME, Searching, State, Status, TICK};
+use super::world::{Budget, By, CALL_TIMEOUT, Call, LATEST, Listed, Marked, Memory, Object,
+    Operation, Process, Progress, Role, Run, SETTLE_TIME, Searching, State, Status, TICK};
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +130,11 @@ impl At<'_> {
                 if fate == Fate::Stale && shown == all {
                     return None;
                 }
-                self.run().listed = Some((shown, now));
+                let mut unlisted = all.map(|it| it.filter(|it| it.by == By::AnotherReset));
+                for (place, _) in shown.iter().enumerate().filter(|(_, it)| it.is_some()) {
+                    unlisted[place] = None;
+                }
+                self.run().listed = Some(Listed { shown, unlisted, at: now });
             }
             (Act::PollOperations, _) => {
                 let number = self.run().object.status.operation.map_or(0, |(number, _)| number);

@@ -171,12 +171,17 @@ impl Plans {
             instance: run.instance.map(|read| InstanceRead { instance: web(&[]),
                 at: at(read), shared: false }),
             turn: if run.has_turn { Turn::Taken } else { Turn::NotAsked },
-            operations: run.listed.as_ref().map(|(shown, read)| (operations(shown), at(*read))),
-            listed_by: run.listed.map(|(_, read)| at(read)),
-            lightsail_date: run.listed.map(|(_, read)| read).max(run.instance).map(at),
-            operations_of_others: run.listed.iter().flat_map(|(shown, _)| (0..).zip(shown))
-                .filter(|(_, it)| it.is_some_and(|it| it.by == By::AnotherReset))
-                .map(|(number, _)| KnownOperation { id: id(number), created: None }).collect(),
+            operations: run.listed.map(|it| (operations(&it.shown), at(it.at))),
+            listed_by: run.listed.map(|it| at(it.at)),
+            lightsail_date: run.listed.map(|it| it.at).max(run.instance).map(at),
+            operations_of_others: run.listed.iter().flat_map(|it| {
+                    (0..).zip(it.shown.iter().zip(&it.unlisted))
+                })
+                .filter_map(|(number, (shown, unlisted))| Some((number, shown.or(*unlisted)?)))
+                .filter(|(_, it)| it.by == By::AnotherReset)
+                .map(|(number, it)| KnownOperation { id: id(number),
+                    created: Some(at(it.created)) })
+                .collect(),
             call: run.memory.call.map(|call| match call {
                 world::Call::Accepted(it) => Ok(Acknowledged {
                     operations: it.into_iter().map(|(number, it)| shown(number, it, 0)).collect(),

@@ -116,6 +116,15 @@ pub(super) struct Process {
 pub(super) type Shown = [Option<Operation>; OPERATIONS];
 pub(super) const OPERATIONS: usize = 3;
 
+/// A list of the operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Listed {
+    pub(super) shown: Shown,
+    /// What other resets have recorded, and the list does not show yet.
+    pub(super) unlisted: Shown,
+    pub(super) at: Second,
+}
+
 /// A reconciliation under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Run {
@@ -125,7 +134,7 @@ pub(super) struct Run {
     pub(super) identified: bool,
     pub(super) instance: Option<Second>,
     pub(super) has_turn: bool,
-    pub(super) listed: Option<(Shown, Second)>,
+    pub(super) listed: Option<Listed>,
     /// The state of its operation, `None` if Lightsail does not know it, and when it was read.
     pub(super) polled: Option<(Option<Progress>, Second)>,
     pub(super) intent_written: bool,
