@@ -198,6 +198,21 @@ fn what_cannot_be_meant_is_refused() {
     ]);
 }
 
+/// A values file that has nothing below one of these.
+#[test]
+fn what_protects_the_node_from_the_pods_is_not_removed_by_accident() {
+    let names = ["securityContext", "podSecurityContext", "resources"];
+    check(names.map(|name| (json!({ name: null }), "is null")).into());
+}
+
+#[test]
+fn an_access_key_has_one_source() {
+    let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+    let values = |name: &str| json!({ "aws": { "existingSecret": "s" }, "extraEnv": [{ "name": name, "value": "x" }] });
+    let refusal = "replaces the one in aws.existingSecret";
+    check(keys.map(|name| (values(name), refusal)).into());
+}
+
 /// The operator has the same rows.
 #[test]
 fn label_selectors_are_those_that_the_operator_takes() {

@@ -131,6 +131,10 @@ networkPolicy: {enabled: true, ingressFrom: [{podSelector: {}}]} | NetworkPolicy
 networkPolicy: {enabled: true}                                | NetworkPolicy | /spec/egress/0/ports | [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}, {port: 5353, protocol: UDP}, {port: 5353, protocol: TCP}]
 networkPolicy: {enabled: true, egress: [{}]}                  | NetworkPolicy | /spec/egress | [{}]
 networkPolicy: {enabled: true, egress: [], extraEgress: [{}]} | NetworkPolicy | /spec/egress | [{}]
+{networkPolicy: {enabled: true, egress: [{}]}, aws: {endpointURL: "https://s.x.svc:8443/a"}} | NetworkPolicy | /spec/egress | [{ports: [{port: 8443, protocol: TCP}]}, {}]
+{networkPolicy: {enabled: true, egress: [{}]}, aws: {endpointURL: "http://localhost"}} | NetworkPolicy | /spec/egress | [{ports: [{port: 80, protocol: TCP}]}, {}]
+{networkPolicy: {enabled: true, egress: [{}]}, aws: {endpointURL: "https://s.x.svc:6443"}} | NetworkPolicy | /spec/egress | [{}]
+{networkPolicy: {enabled: true, egress: [{}]}, aws: {endpointURL: "https://s.x.svc/a:1"}} | NetworkPolicy | /spec/egress | [{}]
 {networkPolicy: {enabled: true}, aws: {instanceMetadata: true}} | NetworkPolicy | /spec/egress/0/to | [{ipBlock: {cidr: 169.254.169.254/32}}, {ipBlock: {cidr: "fd00:ec2::254/128"}}]
 resources: {limits: {cpu: null, memory: 1Gi}}                 | Deployment | container:/resources/limits | {memory: 1Gi}
 serviceAccount: {annotations: {a: null, c: d}}                | ServiceAccount | /metadata/annotations | {c: d}

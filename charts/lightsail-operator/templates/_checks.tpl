@@ -116,7 +116,8 @@
 {{- end }}
 
 {{/* A null value removes the default, and `watch:` with nothing below it is null by accident. The
-     list leaves out lists, the user's own maps, and strings that may be empty. */}}
+     list leaves out lists, strings that may be empty, and the user's own maps, except those whose
+     defaults limit and harden the pods. */}}
 {{- define "lightsail-operator.checkNulls" -}}
 {{- $paths := include "lightsail-operator.neverNull" . | trim | replace "\n" " " }}
 {{- range $path := splitList " " $paths }}
@@ -153,6 +154,7 @@ service service.enabled serviceMonitor serviceMonitor.enabled
 prometheusRule prometheusRule.enabled dashboard dashboard.enabled
 podDisruptionBudget podDisruptionBudget.enabled podDisruptionBudget.maxUnavailable
 networkPolicy networkPolicy.enabled
+resources podSecurityContext securityContext
 {{- end }}
 
 {{/* 40 characters leave room for the suffixes of roles, and for what a Deployment adds to the names
@@ -311,6 +313,11 @@ networkPolicy networkPolicy.enabled
 {{- if hasPrefix "LIGHTSAIL_OPERATOR_" .name }}
 {{- fail (cat (printf "extraEnv has %s:" .name)
   "write the flag into extraArgs, for example --settle-time=90s") }}
+{{- end }}
+{{- $ofSecret := list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" "AWS_SESSION_TOKEN" }}
+{{- if and $.Values.aws.existingSecret (has .name $ofSecret) }}
+{{- fail (cat (printf "extraEnv has %s, which replaces the one in aws.existingSecret:" .name)
+  "leave one of them out") }}
 {{- end }}
 {{- if has .name $seen }}
 {{- fail (printf "extraEnv has %s twice: leave one of them out" .name) }}

@@ -152,6 +152,16 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{/* The port of the endpoint, unless the default NetworkPolicy allows it to everything. */}}
+{{- define "lightsail-operator.endpointPort" -}}
+{{- with .Values.aws.endpointURL }}
+{{- $default := hasPrefix "http://" (lower .) | ternary "80" "443" }}
+{{- $host := regexFind `^https?://[^/]*` . }}
+{{- $port := regexFind `:[0-9]+$` $host | trimPrefix ":" | default $default }}
+{{- if not (has $port (list "443" "6443")) }}{{ $port }}{{ end }}
+{{- end }}
+{{- end }}
+
 {{/* A constraint without a labelSelector counts no pods at all, so it gets the chart's. */}}
 {{- define "lightsail-operator.topologySpreadConstraints" -}}
 {{- $selector := dict "matchLabels" (include "lightsail-operator.selectorLabels" . | fromYaml) }}
