@@ -122,7 +122,8 @@ pub trait Controller: Send + Sync {
     /// All objects are known, or it is known that there are none.
     fn note_listed(&self) {}
 
-    /// The objects that a finished reconciliation of another object made due, and their lanes.
+    /// The objects that a change of another object made due, or its finished reconciliation, and
+    /// their lanes.
     fn take_woken(&self) -> Vec<(ObjectRef, Arc<str>)> {
         Vec::new()
     }
@@ -287,6 +288,9 @@ fn note_change<C: Controller>(
         if let Some(lane) = controller.follow_up_lane(&at) {
             queue.push(at, lane, Class::Change, now);
         }
+    }
+    for (at, lane) in controller.take_woken() {
+        queue.push_first(at, lane, now);
     }
 }
 

@@ -17,10 +17,10 @@ use crate::api::account::NamespacesFrom;
 use crate::api::{LightsailKeyPair, Reason};
 use crate::clock::Moment;
 use crate::digest::Digest;
-use crate::engine::rows::Rows;
+use crate::engine::rows::{Row, Rows};
 use crate::engine::tables::ByUid;
 use crate::engine::{ObjectRef, Outcome};
-use crate::ids::{Arn, KeyPairName, Scope};
+use crate::ids::{Arn, KeyPairName, Scope, is_in, lane_parts};
 use crate::lightsail::KeyPair;
 
 /// What is remembered.
@@ -50,9 +50,14 @@ pub(super) struct Memory {
     /// Of objects that were found to be within the limit of their account and may be about
     /// to import: the names of their pairs, which count though none is on record.
     pub(super) within_limit: Mutex<ByUid<Digest<KeyPairName>>>,
-    /// By namespace: when an object last went whose pair may have stayed. A list whose read began
-    /// before may not show that pair, and does not tell how many the namespace has.
+    /// By namespace: when an object last went whose pair may have stayed, or lost its pair while
+    /// another waited for room. A list whose read began before does not tell how many pairs the
+    /// namespace has.
     left_at: Mutex<HashMap<Arc<str>, Moment>>,
+    /// Objects for whose pairs their namespaces have no room.
+    waits_for_room: Mutex<ByUid<()>>,
+    /// Those of them that are to try again, and their lanes.
+    has_room: Mutex<Vec<(ObjectRef, Arc<str>)>>,
     /// Objects that show that their Secret could not be read or changed, and keep it.
     refused_secret_stays: Mutex<ByUid<()>>,
     /// Objects whose pair another process may have begun to delete, and until when that may act if
@@ -78,17 +83,24 @@ pub(super) struct WithoutObject {
     /// When the walk started that was counted last.
     pub(super) walk: Option<Moment>,
     shown: HashSet<Arn>,
-    counted: HashSet<Arn>,
+    named: HashSet<Arn>,
 }
 
 impl WithoutObject {
-    /// Records one more walk. Returns how many pairs count and which of them are new.
-    pub(super) fn note(&mut self, walk: Moment, shown: HashSet<Arn>) -> (usize, Vec<Arn>) {
+    /// Records one more walk. Returns how many pairs count, and of those that were not named yet so
+    /// many as are named now.
+    pub(super) fn note(
+        &mut self,
+        walk: Moment,
+        shown: HashSet<Arn>,
+        most: usize,
+    ) -> (usize, Vec<Arn>) {
         let counted: HashSet<Arn> = shown.intersection(&self.shown).cloned().collect();
-        let news = counted.difference(&self.counted).cloned().collect();
-        let count = counted.len();
-        *self = Self { walk: Some(walk), shown, counted };
-        (count, news)
+        let news: Vec<Arn> = counted.difference(&self.named).take(most).cloned().collect();
+        let known = counted.intersection(&self.named).chain(&news);
+        let named = known.cloned().collect();
+        *self = Self { walk: Some(walk), shown, named };
+        (counted.len(), news)
     }
 }
 
@@ -203,13 +215,11 @@ impl Memory {
     pub(super) fn note_left(&self, namespace: &Arc<str>, uid: &str, has_record: bool) {
         let may_have_pair = has_record || self.within_limit.lock().get(uid).is_some();
         if may_have_pair && self.without_pair.lock().get(uid).is_none() {
-            let mut left_at = self.left_at.lock();
-            left_at.retain(|_, at| at.elapsed() < OLDEST_LIST);
-            left_at.insert(Arc::clone(namespace), Moment::now());
+            self.note_list_is_old(namespace);
         }
     }
 
-    /// When an object of the namespace last went whose pair may have stayed.
+    /// Before when a list must not have begun that is to tell how many pairs the namespace has.
     pub(super) fn left_at(&self, namespace: &str) -> Option<Moment> {
         self.left_at.lock().get(namespace).copied()
     }
@@ -228,6 +238,7 @@ impl Memory {
         self.allowances.lock().remove(uid);
         self.deleted_elsewhere.lock().remove(uid);
         self.refused_secret_stays.lock().remove(uid);
+        self.waits_for_room.lock().remove(uid);
         self.refused.lock().remove(uid);
         self.edit(uid, |known| *known = Unrecorded::default());
         self.within_limit.lock().remove(uid);
@@ -246,6 +257,46 @@ impl Memory {
     pub(super) fn note_sent_elsewhere(&self, uid: &str, intent_window: Duration) {
         let sent = Sent { until: Moment::now() + intent_window, accepted: false };
         self.edit(uid, |known| known.import = ImportCall::Sent(sent));
+    }
+
+    /// Notes whether the namespace of the object with this uid has no room for its pair.
+    pub(super) fn note_room(&self, uid: &str, waits: bool) {
+        self.waits_for_room.lock().set(uid, waits.then_some(()));
+    }
+
+    /// An object with this row has its pair no more, so that the namespace may have room for one:
+    /// the oldest object that waits for that in the region tries again.
+    pub(super) fn make_room(&self, namespace: &str, row: &Row<PairClaim>) {
+        if row.claim.as_ref().is_none_or(|claim| claim.arn.is_none()) {
+            return;
+        }
+        let (rows, mut waiting) = (self.rows.lock(), self.waits_for_room.lock());
+        let region = lane_parts(&row.lane).0;
+        let there = rows.of_namespace(namespace);
+        let waits = |(_, other): &(&ObjectRef, &Row<PairClaim>)| {
+            is_in(&other.lane, &region) && waiting.get_of(&other.uid).is_some()
+        };
+        let age = |(_, other): &(&ObjectRef, &Row<PairClaim>)| {
+            (other.claim.as_ref().and_then(|claim| claim.created_at), other.uid.clone())
+        };
+        let Some((at, row)) = there.filter(waits).min_by_key(age) else { return };
+        // Who makes room next calls another one.
+        waiting.remove(&row.uid.to_string());
+        self.has_room.lock().push((at.clone(), Arc::clone(&row.lane)));
+        // An older list still shows the pair.
+        self.note_list_is_old(&at.namespace);
+    }
+
+    /// A list whose read began before now does not tell how many pairs the namespace has.
+    fn note_list_is_old(&self, namespace: &Arc<str>) {
+        let mut left_at = self.left_at.lock();
+        left_at.retain(|_, at| at.elapsed() < OLDEST_LIST);
+        left_at.insert(Arc::clone(namespace), Moment::now());
+    }
+
+    /// Those for which there may be room.
+    pub(super) fn take_those_with_room(&self) -> Vec<(ObjectRef, Arc<str>)> {
+        std::mem::take(&mut self.has_room.lock())
     }
 
     /// Notes whether the object with this uid shows that its Secret could not be read or changed,
@@ -409,7 +460,7 @@ mod tests {
         let (mut without_object, walk) = (WithoutObject::default(), Moment::now());
         let mut note = |arns: &[&str]| {
             let (count, mut news) =
-                without_object.note(walk, arns.iter().copied().map(Arn::from).collect());
+                without_object.note(walk, arns.iter().copied().map(Arn::from).collect(), 2);
             news.sort();
             (count, news)
         };
@@ -418,5 +469,15 @@ mod tests {
         assert_eq!(note(&["a", "b", "c"]), (2, arns(&["a", "b"])));
         assert_eq!(note(&["a", "c"]), (2, arns(&["c"])));
         assert_eq!(note(&[]), (0, arns(&[])));
+        // Two are named at a time.
+        note(&["d", "e", "f"]);
+        let (count, mut named) = note(&["d", "e", "f"]);
+        assert_eq!((count, named.len()), (3, 2));
+        let (count, rest) = note(&["d", "e", "f"]);
+        assert_eq!((count, rest.len()), (3, 1));
+        named.extend(rest);
+        named.sort();
+        assert_eq!(named, arns(&["d", "e", "f"]));
+        assert_eq!(note(&["d", "e", "f"]), (3, arns(&[])));
     }
 }

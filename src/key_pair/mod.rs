@@ -271,6 +271,7 @@ fn forget(memory: &Memory, at: &ObjectRef, row: &Row<PairClaim>) {
     let has_record = claim.is_some_and(|claim| claim.arn.is_some() || claim.has_intent);
     memory.note_left(&at.namespace, &uid, has_record);
     memory.forget_gone(&uid);
+    memory.make_room(&at.namespace, row);
 }
 
 impl Controller for KeyPairs {
@@ -297,11 +298,17 @@ impl Controller for KeyPairs {
     fn note_applied(&self, object: &LightsailKeyPair) {
         let (uid, now) = (object.metadata.uid.as_deref().unwrap_or_default(), Moment::now());
         let at = ObjectRef::of(object);
-        let (predecessor, is_known, are_complete) = {
+        let has_pair = object.status.as_ref().is_some_and(|status| status.arn.is_some());
+        let (predecessor, is_known, without_pair, are_complete) = {
             let rows = self.memory.rows.lock();
-            let is_known = rows.get(&at).is_some_and(|row| row.uid == *uid);
-            (rows.predecessor(&at, uid).cloned(), is_known, rows.are_complete(&at.namespace))
+            let known = rows.get(&at).filter(|row| row.uid == *uid);
+            let without_pair = known.filter(|_| !has_pair).cloned();
+            let predecessor = rows.predecessor(&at, uid).cloned();
+            (predecessor, known.is_some(), without_pair, rows.are_complete(&at.namespace))
         };
+        if let Some(row) = without_pair {
+            self.memory.make_room(&at.namespace, &row);
+        }
         if let Some(row) = predecessor {
             forget(&self.memory, &at, &row);
         }
@@ -331,7 +338,9 @@ impl Controller for KeyPairs {
     }
 
     fn take_woken(&self) -> Vec<(ObjectRef, Arc<str>)> {
-        self.memory.crowds.lock().take_woken()
+        let mut woken = self.memory.crowds.lock().take_woken();
+        woken.extend(self.memory.take_those_with_room());
+        woken
     }
 
     fn note_gone(&self, object: &LightsailKeyPair) {

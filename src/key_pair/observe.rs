@@ -189,7 +189,8 @@ pub(super) fn forget_lane(ctx: &Context, memory: &Memory, lane: &str) {
     }
 }
 
-/// This many names are in the line of the log that tells of pairs without an object.
+/// This many names are in the line of the log that tells of pairs without an object. The next walk
+/// names the next.
 const NAMED: usize = 10;
 
 /// Counts the pairs of this cluster that no object manages, once for each walk.
@@ -227,15 +228,15 @@ fn count_without_object(ctx: &Context, memory: &Memory, scope: &Scope, list: &Li
     let shown: HashMap<Arn, KeyPairName> =
         list.pairs().filter(is_without_object).map(|pair| (pair.arn, pair.name)).collect();
     let arns = shown.keys().cloned().collect();
-    let (count, news) = known.note(list.started_at(), arns);
+    let (count, news) = known.note(list.started_at(), arns, NAMED);
     ctx.metrics.set_without_object(scope, count);
     if !news.is_empty() {
-        let names = news.iter().take(NAMED).filter_map(|arn| shown.get(arn));
+        let names = news.iter().filter_map(|arn| shown.get(arn));
         let names: Vec<&str> = names.map(KeyPairName::as_str).collect();
         tracing::warn!(
             account = scope.account.as_str(),
             region = scope.region.as_str(),
-            count = news.len(),
+            count,
             names = names.join(" "),
             "found key pairs with this cluster's owner tag that no object manages; the operator \
              leaves them alone"

@@ -19,7 +19,7 @@ use crate::engine::action::Next;
 use crate::engine::next_poll;
 use crate::key_pair::message::Message;
 use crate::key_pair::record::Recorded;
-use crate::key_pair::world::{Desired, Observed, PairRead};
+use crate::key_pair::world::{Desired, Goal, Observed, PairRead};
 use crate::lightsail::{Imported, KeyPair};
 use crate::ssh::PublicKey;
 
@@ -105,6 +105,14 @@ pub(super) fn beyond_limit(desired: &Desired, observed: &Observed) -> Option<Ste
         }
         Some(_) => None,
     }
+}
+
+/// Whether the namespace has no room for the pair of the object: it tries again when another one
+/// has its pair no more.
+#[must_use]
+pub fn waits_for_room(desired: &Desired, observed: &Observed) -> bool {
+    desired.goal == Goal::Present
+        && observed.owned.is_some_and(|owned| !desired.limits.have_room(owned))
 }
 
 /// Whether an object counts with any list, also one from before another object left its pair

@@ -40,7 +40,9 @@ pub use failure::{
     answer_to_import, deletion_failed, import_failed, may_have_deleted, may_still_take_effect,
     refused_secret_stays,
 };
-pub use import::{has_its_place, imported_key, may_be_sent_elsewhere, others_act_for};
+pub use import::{
+    has_its_place, imported_key, may_be_sent_elsewhere, others_act_for, waits_for_room,
+};
 pub use key::{verified, wanted_key};
 pub use operations::looked_up;
 pub use ownership::{came_to_nothing, is_replaced, own_pair};

@@ -8,7 +8,7 @@ use super::ending::end;
 use super::refusals::stalled;
 use super::step::Step;
 use crate::access::Grant;
-use crate::access::permission::{Permission, Refused, What, permission};
+use crate::access::permission::{Permission, Refused, What, permission, selects_by_labels};
 use crate::api::account::{AllowedKeyPairType, DefaultKeyPairAction};
 use crate::api::key_pair::{AdoptionPolicy, Backup, DeletionPolicy};
 use crate::engine::action::Next;
@@ -86,10 +86,14 @@ pub(super) fn way_out(desired: &Desired, observed: &Observed) -> WayOut<'static>
 /// It makes no call, and an owner tag stays.
 fn refused(desired: &Desired, observed: &Observed, why: Refused<'_>) -> Step {
     if !desired.goal.ends() {
-        return stalled(
-            desired,
-            &Message::Account(Shared::NoAccess { why, way_out: way_out(desired, observed) }),
-        );
+        let refusal =
+            Message::Account(Shared::NoAccess { why, way_out: way_out(desired, observed) });
+        // Who labels a namespace does so soon, and no watch reports it.
+        return if selects_by_labels(&observed.grant) {
+            refusal.stalled(Next::BackoffWithin(desired.interval))
+        } else {
+            stalled(desired, &refusal)
+        };
     }
     if effective_deletion_policy(desired, observed.recorded.origin) == DeletionPolicy::Retain {
         let why = without_access(observed, Release::NoAccess);

@@ -433,6 +433,22 @@ async fn a_namespace_has_no_more_key_pairs_than_its_account_allows() {
     .await;
     assert_eq!(teams.region(OF_A).key_pairs().len(), 2);
     assert_eq!(teams.a.calls("ImportKeyPair"), 2);
+
+    // Two make room, each in its way, long before anybody would count again.
+    let absent = json!({ "spec": { "ensure": "Absent" } });
+    let all = teams.a.api::<LightsailKeyPair>().list(&ListParams::default()).await.unwrap();
+    let mut imported = all.iter().filter(|it| ready_reason(*it) == "Imported");
+    let mut next = || imported.next().unwrap().metadata.name.clone().unwrap();
+    let (one, other) = (next(), next());
+    teams.a.delete::<LightsailKeyPair>(&one).await;
+    teams.a.patch::<LightsailKeyPair>(&other, &absent).await;
+    wait_for("two others are imported", async || {
+        let all = teams.a.api::<LightsailKeyPair>().list(&ListParams::default()).await.unwrap();
+        let count = |reason| all.iter().filter(|it| ready_reason(*it) == reason).count();
+        (count("Imported"), count("AccountNotAllowed"), count("Absent")) == (2, 2, 1)
+    })
+    .await;
+    assert_eq!(teams.a.calls("ImportKeyPair"), 4);
     teams.remove_accounts().await;
 }
 

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::access::tests::{account, of_spec, used};
+use crate::engine::action::Next;
 use crate::key_pair::world::Goal;
 
 mod allowed;
@@ -96,6 +97,22 @@ fn whether_it_may_use_the_account_comes_before_all_else() {
         ("a recorded account stays", |_, o| o.recorded.account = Some("999999999999".into()),
          "Stalled WrongAccount"),
     ]);
+}
+
+#[test]
+fn a_namespace_that_lacks_a_label_may_get_it_soon() {
+    for (names_labels, expected) in [(true, true), (false, false)] {
+        let (mut desired, mut observed) = with_account();
+        if names_labels {
+            by_labels(&mut observed);
+            observed.namespace_labels = Some(tags(&[("team", "b")]));
+        } else {
+            desired.owner = "cluster/team-b/fleet".into();
+        }
+        let Step::Finish(verdict) = plan(&desired, &observed) else { panic!("it is refused") };
+        assert_eq!(verdict.reason, crate::api::Reason::AccountNotFound);
+        assert_eq!(matches!(verdict.next, Next::BackoffWithin(_)), expected, "{verdict:?}");
+    }
 }
 
 fn with_secret(d: &mut Desired, delete_with_object: bool) {
