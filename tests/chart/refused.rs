@@ -208,7 +208,10 @@ fn what_protects_the_node_from_the_pods_is_not_removed_by_accident() {
 #[test]
 fn an_access_key_has_one_source() {
     let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
-    let values = |name: &str| json!({ "aws": { "existingSecret": "s" }, "extraEnv": [{ "name": name, "value": "x" }] });
+    let values = |name: &str| {
+        let environment = json!([{ "name": name, "value": "x" }]);
+        json!({ "aws": { "existingSecret": "s" }, "extraEnv": environment })
+    };
     let refusal = "replaces the one in aws.existingSecret";
     check(keys.map(|name| (values(name), refusal)).into());
 }
