@@ -48,8 +48,8 @@ pub struct CredentialsSecret {
     /// keys `aws_access_key_id` and `aws_secret_access_key`. The key `aws_session_token` is
     /// optional.
     ///
-    /// The operator reads the Secret again every few minutes, and stops using the access key if the
-    /// Secret or its label is gone.
+    /// The operator reads the Secret again every few minutes. If the Secret or its label is gone,
+    /// the operator stops using the access key, and the roles that it assumed with it.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new(is_object_name("self"))
         .message("name must be the name of a Secret: lowercase letters, digits, - and .; write, \
