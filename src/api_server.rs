@@ -39,7 +39,7 @@ pub struct ApiServer {
 /// This many of these are read at the same time: each may have 1 MiB, and is in memory a few times
 /// while it is read.
 const LARGE: usize = 4;
-/// And this many of one namespace, which may have other requests before them.
+/// And this many of one namespace.
 const LARGE_OF_NAMESPACE: usize = 2;
 
 /// This many Events of a namespace wait to be sent; no more are sent meanwhile.

@@ -115,8 +115,9 @@ pub(crate) fn is_watch(uri: &Uri) -> bool {
 /// Whether a request reads a Secret or a `ConfigMap`. Few are read at the same time, of all
 /// namespaces too: one that waited here would hold a place that others wait for.
 fn is_counted_apart(request: &Request<Body>) -> bool {
-    let of_path = |kind| request.uri().path().contains(kind);
-    *request.method() == Method::GET && ["/secrets/", "/configmaps/"].into_iter().any(of_path)
+    let rest = request.uri().path().strip_prefix("/api/v1/namespaces/");
+    let kind = rest.and_then(|rest| rest.split('/').nth(1));
+    *request.method() == Method::GET && matches!(kind, Some("secrets" | "configmaps"))
 }
 
 /// The namespace that a request names.
@@ -255,8 +256,13 @@ mod tests {
         let other = send(&of_kind("quiet", "hostkeyresets"));
         let of_cluster = send("/apis/lightsail-operator.dev/v1alpha1/lightsailkeypairs?watch=1");
         assert_eq!(arrived.load(Ordering::SeqCst), OF_NAMESPACE + 2);
+        let of_secrets = (0..=OF_NAMESPACE).map(|_| send(&of_kind("secrets", "hostkeyresets/a")));
+        let of_secrets: Vec<_> = of_secrets.collect();
+        assert_eq!(arrived.load(Ordering::SeqCst), 2 * OF_NAMESPACE + 2, "by its kind alone");
+        drop(of_secrets);
+        let arrived = || arrived.load(Ordering::SeqCst) - OF_NAMESPACE;
         let secret = send("/api/v1/namespaces/crowd/secrets/fleet");
-        assert_eq!(arrived.load(Ordering::SeqCst), OF_NAMESPACE + 3, "it has a place already");
+        assert_eq!(arrived(), OF_NAMESPACE + 3, "it has a place already");
 
         drop(given_up);
         answer.notify_one();
@@ -272,11 +278,11 @@ mod tests {
         };
         ask(&mut answered);
         assert_eq!(answered.len(), 1);
-        assert_eq!(arrived.load(Ordering::SeqCst), OF_NAMESPACE + 3, "its body was not read");
+        assert_eq!(arrived(), OF_NAMESPACE + 3, "its body was not read");
         answered.clear();
         ask(&mut answered);
         assert_eq!(answered.len(), 0);
-        assert_eq!(arrived.load(Ordering::SeqCst), OF_NAMESPACE + 4, "the last has its place");
+        assert_eq!(arrived(), OF_NAMESPACE + 4, "the last has its place");
         drop((crowd, other, of_cluster, secret));
         assert!(shares.by_namespace.lock().is_empty(), "nothing is kept");
     }

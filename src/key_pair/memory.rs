@@ -1,7 +1,7 @@
 //! What is remembered of key pair objects between reconciliations. Losing it costs time, never
 //! safety; only an object that vanished despite its finalizer is then not followed up any more.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::digest::Digest;
 use crate::engine::rows::{Row, Rows};
 use crate::engine::tables::ByUid;
 use crate::engine::{ObjectRef, Outcome};
-use crate::ids::{Arn, KeyPairName, Scope, is_in, lane_parts};
+use crate::ids::{Arn, KeyPairName, Scope};
 use crate::lightsail::KeyPair;
 
 /// What is remembered.
@@ -50,14 +50,15 @@ pub(super) struct Memory {
     /// Of objects that were found to be within the limit of their account and may be about
     /// to import: the names of their pairs, which count though none is on record.
     pub(super) within_limit: Mutex<ByUid<Digest<KeyPairName>>>,
-    /// By namespace: when an object last went whose pair may have stayed, or lost its pair while
-    /// another waited for room. A list whose read began before does not tell how many pairs the
-    /// namespace has.
+    /// By namespace: when an object last went whose pair may have stayed. A list whose read began
+    /// before may not show that pair, and does not tell how many the namespace has.
     left_at: Mutex<HashMap<Arc<str>, Moment>>,
-    /// Objects for whose pairs their namespaces have no room.
-    waits_for_room: Mutex<ByUid<()>>,
+    /// By namespace and lane: the objects, by uid, for whose pairs there is no room.
+    waits_for_room: Mutex<HashMap<Place, BTreeMap<String, ObjectRef>>>,
     /// Those of them that are to try again, and their lanes.
     has_room: Mutex<Vec<(ObjectRef, Arc<str>)>>,
+    /// Since when there may be room for their pairs.
+    room_since: Mutex<ByUid<Moment>>,
     /// Objects that show that their Secret could not be read or changed, and keep it.
     refused_secret_stays: Mutex<ByUid<()>>,
     /// Objects whose pair another process may have begun to delete, and until when that may act if
@@ -71,6 +72,13 @@ pub(super) struct Memory {
     pub(super) without_object: Mutex<HashMap<Scope, WithoutObject>>,
     /// Objects that vanished despite their finalizer, or may have, and are to be followed up.
     pub(super) vanished: Mutex<HashMap<ObjectRef, Vanished>>,
+}
+
+/// A namespace, and a lane.
+type Place = (Arc<str>, Arc<str>);
+
+fn place(at: &ObjectRef, lane: &str) -> Place {
+    (Arc::clone(&at.namespace), lane.into())
 }
 
 /// No list is used that is older: that is the longest interval, and some time for reading one.
@@ -215,11 +223,13 @@ impl Memory {
     pub(super) fn note_left(&self, namespace: &Arc<str>, uid: &str, has_record: bool) {
         let may_have_pair = has_record || self.within_limit.lock().get(uid).is_some();
         if may_have_pair && self.without_pair.lock().get(uid).is_none() {
-            self.note_list_is_old(namespace);
+            let mut left_at = self.left_at.lock();
+            left_at.retain(|_, at| at.elapsed() < OLDEST_LIST);
+            left_at.insert(Arc::clone(namespace), Moment::now());
         }
     }
 
-    /// Before when a list must not have begun that is to tell how many pairs the namespace has.
+    /// When an object of the namespace last went whose pair may have stayed.
     pub(super) fn left_at(&self, namespace: &str) -> Option<Moment> {
         self.left_at.lock().get(namespace).copied()
     }
@@ -238,7 +248,7 @@ impl Memory {
         self.allowances.lock().remove(uid);
         self.deleted_elsewhere.lock().remove(uid);
         self.refused_secret_stays.lock().remove(uid);
-        self.waits_for_room.lock().remove(uid);
+        self.room_since.lock().remove(uid);
         self.refused.lock().remove(uid);
         self.edit(uid, |known| *known = Unrecorded::default());
         self.within_limit.lock().remove(uid);
@@ -259,39 +269,37 @@ impl Memory {
         self.edit(uid, |known| known.import = ImportCall::Sent(sent));
     }
 
-    /// Notes whether the namespace of the object with this uid has no room for its pair.
-    pub(super) fn note_room(&self, uid: &str, waits: bool) {
-        self.waits_for_room.lock().set(uid, waits.then_some(()));
+    /// Notes whether its namespace has no room for the pair of an object in this lane.
+    pub(super) fn note_room(&self, at: &ObjectRef, lane: &str, uid: &str, waits: bool) {
+        let (mut waiting, place) = (self.waits_for_room.lock(), place(at, lane));
+        if waits {
+            waiting.entry(place).or_default().insert(uid.to_owned(), at.clone());
+        } else if let Some(there) = waiting.get_mut(&place) {
+            there.remove(uid);
+            if there.is_empty() {
+                waiting.remove(&place);
+            }
+        }
     }
 
-    /// An object with this row has its pair no more, so that the namespace may have room for one:
-    /// the oldest object that waits for that in the region tries again.
-    pub(super) fn make_room(&self, namespace: &str, row: &Row<PairClaim>) {
+    /// An object with this row may have its pair no more, and the namespace room for another one:
+    /// one that waits for that in the lane tries again. An older list may still show the pair.
+    pub(super) fn make_room(&self, at: &ObjectRef, row: &Row<PairClaim>) {
         if row.claim.as_ref().is_none_or(|claim| claim.arn.is_none()) {
             return;
         }
-        let (rows, mut waiting) = (self.rows.lock(), self.waits_for_room.lock());
-        let region = lane_parts(&row.lane).0;
-        let there = rows.of_namespace(namespace);
-        let waits = |(_, other): &(&ObjectRef, &Row<PairClaim>)| {
-            is_in(&other.lane, &region) && waiting.get_of(&other.uid).is_some()
-        };
-        let age = |(_, other): &(&ObjectRef, &Row<PairClaim>)| {
-            (other.claim.as_ref().and_then(|claim| claim.created_at), other.uid.clone())
-        };
-        let Some((at, row)) = there.filter(waits).min_by_key(age) else { return };
-        // Who makes room next calls another one.
-        waiting.remove(&row.uid.to_string());
-        self.has_room.lock().push((at.clone(), Arc::clone(&row.lane)));
-        // An older list still shows the pair.
-        self.note_list_is_old(&at.namespace);
+        let mut waiting = self.waits_for_room.lock();
+        let there = waiting.get_mut(&place(at, &row.lane));
+        let Some((uid, next)) = there.and_then(BTreeMap::pop_first) else { return };
+        drop(waiting);
+        self.room_since.lock().set(&uid, Some(Moment::now()));
+        self.has_room.lock().push((next, Arc::clone(&row.lane)));
     }
 
-    /// A list whose read began before now does not tell how many pairs the namespace has.
-    fn note_list_is_old(&self, namespace: &Arc<str>) {
-        let mut left_at = self.left_at.lock();
-        left_at.retain(|_, at| at.elapsed() < OLDEST_LIST);
-        left_at.insert(Arc::clone(namespace), Moment::now());
+    /// Since when there may be room for the pair of the object with this uid: an older list does
+    /// not tell.
+    pub(super) fn room_since(&self, uid: &str) -> Option<Moment> {
+        self.room_since.lock().get(uid).copied()
     }
 
     /// Those for which there may be room.

@@ -271,7 +271,8 @@ fn forget(memory: &Memory, at: &ObjectRef, row: &Row<PairClaim>) {
     let has_record = claim.is_some_and(|claim| claim.arn.is_some() || claim.has_intent);
     memory.note_left(&at.namespace, &uid, has_record);
     memory.forget_gone(&uid);
-    memory.make_room(&at.namespace, row);
+    memory.note_room(at, &row.lane, &uid, false);
+    memory.make_room(at, row);
 }
 
 impl Controller for KeyPairs {
@@ -298,7 +299,11 @@ impl Controller for KeyPairs {
     fn note_applied(&self, object: &LightsailKeyPair) {
         let (uid, now) = (object.metadata.uid.as_deref().unwrap_or_default(), Moment::now());
         let at = ObjectRef::of(object);
-        let has_pair = object.status.as_ref().is_some_and(|status| status.arn.is_some());
+        // One that replaces its pair makes no room.
+        let has_pair = object
+            .status
+            .as_ref()
+            .is_some_and(|status| status.arn.is_some() || status.import_intent.is_some());
         let (predecessor, is_known, without_pair, are_complete) = {
             let rows = self.memory.rows.lock();
             let known = rows.get(&at).filter(|row| row.uid == *uid);
@@ -307,7 +312,7 @@ impl Controller for KeyPairs {
             (predecessor, known.is_some(), without_pair, rows.are_complete(&at.namespace))
         };
         if let Some(row) = without_pair {
-            self.memory.make_room(&at.namespace, &row);
+            self.memory.make_room(&at, &row);
         }
         if let Some(row) = predecessor {
             forget(&self.memory, &at, &row);
@@ -390,9 +395,8 @@ mod tests {
     use crate::engine::rows::{Shown, claim_key};
     use crate::engine::trigger::Trigger;
 
-    #[test]
-    fn an_object_that_nobody_saw_go_may_have_left_the_pair_on_its_record() {
-        let claim = |arn: Option<&str>, has_intent| PairClaim {
+    fn claim(arn: Option<&str>, has_intent: bool) -> PairClaim {
+        PairClaim {
             key: claim_key("eu-west-1", "fleet"),
             name: Digest::of("fleet"),
             owner: Digest::of("cluster/team-a/fleet"),
@@ -406,27 +410,65 @@ mod tests {
             waits: false,
             is_refused: false,
             baseline: None,
-        };
+        }
+    }
+
+    fn row(lane: &str, claim: Option<PairClaim>) -> Row<PairClaim> {
+        let (generation, has_finalizer) = (1, true);
+        let (is_deleting, reconcile, tracked_by) = (false, None, None);
+        Row {
+            uid: "u".into(),
+            lane: lane.into(),
+            trigger: Trigger { generation, is_deleting, has_finalizer, reconcile, tracked_by },
+            region_answered: true,
+            was_acted_on: false,
+            shown: Shown { ready: false, reason: None },
+            claim,
+        }
+    }
+
+    #[test]
+    fn an_object_that_nobody_saw_go_may_have_left_the_pair_on_its_record() {
         for (name, claim, expected) in [
             ("it has a pair", Some(claim(Some("arn"), false)), true),
             ("its import is on record", Some(claim(None, true)), true),
             ("neither", Some(claim(None, false)), false),
             ("it can do nothing", None, false),
         ] {
-            let (generation, has_finalizer) = (1, true);
-            let (is_deleting, reconcile, tracked_by) = (false, None, None);
-            let row = Row {
-                uid: "u".into(),
-                lane: "eu-west-1".into(),
-                trigger: Trigger { generation, is_deleting, has_finalizer, reconcile, tracked_by },
-                region_answered: true,
-                was_acted_on: false,
-                shown: Shown { ready: false, reason: None },
-                claim,
-            };
             let memory = Memory::default();
-            forget(&memory, &ObjectRef::new("team-a", "fleet"), &row);
+            forget(&memory, &ObjectRef::new("team-a", "fleet"), &row("eu-west-1", claim));
             assert_eq!(memory.left_at("team-a").is_some(), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn a_pair_that_goes_makes_room_for_one_of_its_namespace_region_and_account() {
+        let (memory, gone) = (Memory::default(), ObjectRef::new("team-a", "fleet"));
+        let of = |lane, claim| row(lane, claim);
+        let waiting = [
+            ("team-a", "eu-west-1/b", "1"),
+            ("team-b", "eu-west-1/a", "2"),
+            ("team-a", "eu-west-1/a", "3"),
+            ("team-a", "eu-west-1/a", "4"),
+        ];
+        for (namespace, lane, uid) in waiting {
+            memory.note_room(&ObjectRef::new(namespace, uid), lane, uid, true);
+        }
+        memory.make_room(&gone, &of("eu-west-1/a", Some(claim(None, true))));
+        assert_eq!(memory.take_those_with_room(), [], "it had no pair");
+        let goes = of("eu-west-1/a", Some(claim(Some("arn"), false)));
+        for uid in ["3", "4"] {
+            memory.make_room(&gone, &goes);
+            let next = (ObjectRef::new("team-a", uid), "eu-west-1/a".into());
+            assert_eq!(memory.take_those_with_room(), [next], "each time another one");
+            assert!(memory.room_since(uid).is_some());
+        }
+        memory.make_room(&gone, &goes);
+        assert_eq!(memory.take_those_with_room(), [], "nobody waits any more");
+        assert_eq!((memory.room_since("1"), memory.room_since("2")), (None, None));
+        memory.note_room(&ObjectRef::new("team-a", "3"), "eu-west-1/a", "3", true);
+        memory.note_room(&ObjectRef::new("team-a", "3"), "eu-west-1/a", "3", false);
+        memory.make_room(&gone, &goes);
+        assert_eq!(memory.take_those_with_room(), [], "it has found its place");
     }
 }

@@ -54,7 +54,7 @@ impl Run<'_> {
             objects::write_status(&self.ctx.api_server, &self.object, &status).await?;
         }
         let waits_for_room = plan::waits_for_room(&self.desired, &self.observed);
-        self.memory.note_room(&self.desired.uid, waits_for_room);
+        self.note_room(waits_for_room);
         let stays = plan::refused_secret_stays(&self.desired, &self.observed);
         self.memory.note_refused_secret(&self.desired.uid, stays);
         let aftermath = plan::aftermath(&status);

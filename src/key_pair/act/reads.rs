@@ -112,6 +112,7 @@ impl Run<'_> {
         let mut within = self.memory.within_limit.lock();
         let desired = &self.desired;
         let owned = claim::owned(self.at, &rows, desired, scope, account_of, &list, &within);
+        self.note_room(!desired.limits.have_room(owned));
         if desired.limits.have_room(owned) {
             within.insert(&desired.uid, Digest::of(&desired.name));
         } else {
@@ -137,18 +138,27 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// When the list may be read that shows what was left behind, if that is not now.
+    /// Notes, while the rows are locked, whether the object waits for another pair to go.
+    pub(super) fn note_room(&self, waits: bool) {
+        let lane = claim::lane_of(&self.object);
+        self.memory.note_room(self.at, &lane, &self.desired.uid, waits);
+    }
+
+    /// When the list may be read that shows what was left behind, or that has gone, if that is not
+    /// now.
     fn counts_at(&self) -> Option<Timestamp> {
         let shared = &self.opened().shared;
         let may_be_read = |since| self.ctx.inventory.may_be_read_since(shared, since);
         self.left_at().and_then(may_be_read).map(|at| self.clocks.time_of(at))
     }
 
-    /// When an object of the namespace last went whose pair may have stayed, if that matters.
+    /// When an object of the namespace last went whose pair may have stayed, or whose pair has made
+    /// room for this one's, if that matters.
     fn left_at(&self) -> Option<Moment> {
         let is_within = self.memory.within_limit.lock().get(&self.desired.uid).is_some();
         let has_place = plan::has_its_place(&self.observed.recorded, is_within);
-        self.memory.left_at(&self.at.namespace).filter(|_| !has_place)
+        let left_at = self.memory.left_at(&self.at.namespace).filter(|_| !has_place);
+        left_at.max(self.memory.room_since(&self.desired.uid))
     }
 
     /// The shared list, unless it has more pages than are needed. An object that is changed

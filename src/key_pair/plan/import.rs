@@ -84,7 +84,7 @@ pub(super) fn has_intent(observed: &Observed, key: &PublicKey) -> bool {
 }
 
 /// How soon a namespace that has all its key pairs is counted again at the latest: nobody says that
-/// one of them went.
+/// a pair went that no object has, or that another account has in the same AWS account.
 const ROOM_IS_MADE: Duration = Duration::from_mins(5);
 
 /// The step that counts how many key pairs the namespace has, or refuses one more. A pair is not

@@ -197,7 +197,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
     /// People have removed the credentials that these were assumed with so often by now. What was
     /// assumed before the last time is used no more, although AWS would accept it.
     pub(super) fn follow(&mut self, withdrawals: u64) {
-        self.withdrawals = withdrawals;
+        self.withdrawals = self.withdrawals.max(withdrawals);
     }
 
     /// Why the current credentials are of no use, though they have not expired: AWS refuses them.
@@ -248,7 +248,9 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
     pub(super) fn loaded(&self, credentials: &C, term: Term, time: SystemTime) -> Loaded<A, C> {
         match &self.in_force {
             before if !term.is_of_use(time) => Loaded::Expired { had_some: before.is_some() },
-            Some(before) if before.credentials == *credentials => {
+            Some(before)
+                if before.credentials == *credentials && before.withdrawals == self.withdrawals =>
+            {
                 Loaded::Again(Opened { term, ..before.clone() })
             }
             before => {

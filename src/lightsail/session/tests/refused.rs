@@ -77,6 +77,23 @@ fn what_was_assumed_with_credentials_that_people_took_away_is_not_used_any_more(
 }
 
 #[test]
+fn a_key_that_was_taken_away_and_is_back_is_identified_again() {
+    let clocks = clocks();
+    let (mut keys, first) = (Kept::default().revocable(), opened("first", 0, None));
+    let term = first.term;
+    keys.put(first.clone());
+    let gone = Error::unusable("the Secret", "no label");
+    keys.renewed(&first, &Err(gone), Cause::Clock, clocks.at(1));
+    // A lookup that had read the key before ends late.
+    keys.put(first);
+    assert!(keys.good(wall(1)).is_none());
+    assert!(matches!(keys.loaded(&"first", term, wall(2)), Loaded::Others(Some(_))));
+    keys.put(Opened { withdrawals: keys.withdrawals(), ..opened("first", 2, None) });
+    assert!(keys.good(wall(2)).is_some());
+    assert!(matches!(keys.loaded(&"first", term, wall(3)), Loaded::Again(_)));
+}
+
+#[test]
 fn a_key_that_is_still_the_same_is_read_again_after_its_time() {
     let clocks = clocks();
     let after = |second: u64| Term::read_again(clocks.at(second).instant, Duration::from_mins(5));
