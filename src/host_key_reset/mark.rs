@@ -60,6 +60,12 @@ impl Mark {
         annotation(object, EXECUTED_ANNOTATION).map(Self::parse)
     }
 
+    /// Whether it says no more than that a call is about to be made, or was made.
+    #[must_use]
+    pub fn is_started(&self) -> bool {
+        self.state == MarkState::Started
+    }
+
     /// Whether a mark that is seen after that one was written by a reconciliation, and so asks for
     /// no other: it is new, or it says how a call ended that was started.
     #[must_use]
@@ -68,7 +74,7 @@ impl Mark {
             (None, _) => true,
             (Some(_), None) => false,
             (Some(before), Some(after)) => {
-                let has_ended = before.state == MarkState::Started && after.state != before.state;
+                let has_ended = before.is_started() && after.state != before.state;
                 before == after || has_ended
             }
         }

@@ -9,7 +9,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
 use super::claim::ResetClaim;
-use super::plan::{self, Aftermath, CallAfter};
+use super::plan::{self, Aftermath, CallAfter, Seen};
 use super::turns::Turns;
 use super::world::{Call, KnownOperation};
 use crate::clock::Moment;
@@ -112,6 +112,8 @@ pub(super) struct Recollection {
     pub(super) search: SearchMoments,
     /// How the call ended, until that is recorded.
     pub(super) call: Option<Call>,
+    /// Whether its mark is written, or is about to be: then it may call.
+    pub(super) is_marked: bool,
 }
 
 /// The search for a call whose outcome is not known, by the clock that does not jump.
@@ -205,10 +207,22 @@ impl Memory {
         let known = self.take_recollection(at, &claim.uid);
         let call = call.or(known.as_ref().and_then(|known| known.call.as_ref()));
         self.note_begun(claim, &claim.operations, effect);
-        if plan::may_have_called(claim, known.is_some(), call) {
+        let seen = known
+            .as_ref()
+            .map_or(Seen::Nothing, |known| if known.is_marked { Seen::Mark } else { Seen::Intent });
+        if plan::may_have_called(claim, seen, call) {
             self.turns.lock().leave(claim, Moment::now(), effect);
         } else {
             self.give_up(claim, lane);
+        }
+    }
+
+    /// The reset with this claim is about to write its mark, and then to call. `effect` is as for
+    /// [`ResetClaim::of`].
+    pub(super) fn note_marking(&self, at: &ObjectRef, claim: &ResetClaim, effect: SignedDuration) {
+        self.turns.lock().hold(claim, Moment::now(), effect);
+        if let Some(known) = self.open.lock().get_mut(at).filter(|known| known.uid == claim.uid) {
+            known.is_marked = true;
         }
     }
 
@@ -381,8 +395,8 @@ mod tests {
         ] {
             let memory = Memory::default();
             if let Some(call) = call {
-                let (uid, search) = ("own".to_owned(), SearchMoments::default());
-                let known = Recollection { uid, search, call: Some(call) };
+                let uid = "own".to_owned();
+                let known = Recollection { uid, call: Some(call), ..Recollection::default() };
                 memory.open.lock().insert(at("own"), known);
             }
             memory.note_gone(&at("own"), &own, "eu-west-1", None, EFFECT);
@@ -405,6 +419,27 @@ mod tests {
         memory.note_applied(&at, "new", EFFECT);
         assert!(memory.find_start("old").is_none() && !may_begin(&memory, "second"));
         assert_eq!(memory.recollection(&at, "new").uid, "new", "it may have been begun already");
+    }
+
+    #[test]
+    fn i6_one_that_no_watch_showed_with_its_mark_leaves_its_turn() {
+        let (memory, at) = (Memory::default(), at("own"));
+        let unmarked = |status| ResetClaim { mark: None, ..claim("own", &status) };
+        let unseen = unmarked(json!({ "attempts": 0 }));
+        for (is_marked, seen) in
+            [(false, unmarked(json!({}))), (true, unmarked(json!({}))), (true, unseen)]
+        {
+            let uid = "own".to_owned();
+            let known = Recollection { uid, ..Recollection::default() };
+            memory.open.lock().insert(at.clone(), known);
+            if is_marked {
+                memory.note_marking(&at, &claim("own", &json!({})), EFFECT);
+            }
+            memory.note_gone(&at, &seen, "eu-west-1", None, EFFECT);
+            assert_eq!(may_begin(&memory, "next"), !is_marked);
+            memory.give_up(&seen, "eu-west-1");
+            memory.turns.lock().give_up("next");
+        }
     }
 
     #[test]

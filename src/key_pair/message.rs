@@ -267,8 +267,8 @@ impl fmt::Display for Message<'_> {
                 to.write_str("an earlier download of the key pair may still take effect")
             }
             Self::CountsLater => to.write_str(
-                "key pairs of this namespace have gone or may have stayed in Lightsail; the \
-                 operator lists them again before it checks allowed.maxKeyPairs",
+                "key pairs of this namespace were deleted, or may have been left in Lightsail; \
+                 the operator lists them again before it checks allowed.maxKeyPairs",
             ),
             Self::BeingRecorded => to.write_str(
                 "the key was changed; the operator records the key pair first and then replaces it",

@@ -298,16 +298,11 @@ impl Controller for KeyPairs {
 
     fn note_applied(&self, object: &LightsailKeyPair) {
         let (uid, now) = (object.metadata.uid.as_deref().unwrap_or_default(), Moment::now());
-        let at = ObjectRef::of(object);
-        // One that replaces its pair makes no room.
-        let has_pair = object
-            .status
-            .as_ref()
-            .is_some_and(|status| status.arn.is_some() || status.import_intent.is_some());
+        let (at, status) = (ObjectRef::of(object), object.status.as_ref());
         let (predecessor, is_known, without_pair, are_complete) = {
             let rows = self.memory.rows.lock();
             let known = rows.get(&at).filter(|row| row.uid == *uid);
-            let without_pair = known.filter(|_| !has_pair).cloned();
+            let without_pair = known.filter(|_| plan::makes_room(status)).cloned();
             let predecessor = rows.predecessor(&at, uid).cloned();
             (predecessor, known.is_some(), without_pair, rows.are_complete(&at.namespace))
         };
@@ -324,8 +319,7 @@ impl Controller for KeyPairs {
             self.memory.note_deleted_elsewhere(uid, may_be.then(|| now + others_act_for));
         }
         // Few objects have one, and what is recorded is copied to be read.
-        let has_intent =
-            object.status.as_ref().is_some_and(|status| status.import_intent.is_some());
+        let has_intent = status.is_some_and(|status| status.import_intent.is_some());
         let comes_later = are_complete && !is_known;
         if has_intent && plan::may_be_sent_elsewhere(&record::recorded(object), comes_later, acts) {
             self.memory.note_sent_elsewhere(uid, window);

@@ -12,13 +12,13 @@ use super::memory::{Memory, Unanswered};
 use super::plan::{self, TaggedObject};
 use super::record;
 use super::unrecorded::{ImportCall, Sent};
-use super::world::{Desired, Done, ImportSent, Observed};
+use super::world::{Desired, Done, ImportSent, Observed, Timing};
 use crate::access::Grant;
 use crate::api::{FINALIZER, LightsailKeyPair};
 use crate::clock::{Clocks, Moment};
 use crate::engine::objects::{has_finalizer, is_asked};
 use crate::engine::rows::claim_key;
-use crate::engine::{Context, Lookup, ObjectRef};
+use crate::engine::{Context, Lookup, ObjectRef, Settings};
 use crate::ids::{AccountId, Arn, KeyPairName, Scope, lane_parts};
 use crate::lightsail::{self, KeyPair, Lightsail, ListNeeds, Listing};
 use crate::readiness::Extent;
@@ -100,18 +100,24 @@ pub(super) fn observed(
         predecessors_may_act: clocks.time_of(predecessors_may_act),
         refused_secret_stayed: memory.refused_secret_stays(&desired.uid),
         deleted_elsewhere_until: deleted_elsewhere.map(|until| clocks.time_of(until)),
-        effect_window: window,
-        intent_window: ctx.settings.intent_window(),
-        intent_holds: ctx.settings.intent_holds(),
-        settle_time: ctx.settings.settle_time,
+        timing: timing(settings),
         lightsail_date: None,
-        missing_key_grace: ctx.settings.missing_key_grace,
-        source_grace: ctx.settings.source_grace,
-        search_interval: ctx.settings.search_interval,
         predecessor: None,
         silent_for: Duration::ZERO,
         failure: None,
         done: Done::default(),
+    }
+}
+
+fn timing(settings: &Settings) -> Timing {
+    Timing {
+        effect_window: settings.effect_window(),
+        intent_window: settings.intent_window(),
+        intent_holds: settings.intent_holds(),
+        settle_time: settings.settle_time,
+        missing_key_grace: settings.missing_key_grace,
+        source_grace: settings.source_grace,
+        search_interval: settings.search_interval,
     }
 }
 

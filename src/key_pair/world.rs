@@ -302,22 +302,10 @@ pub struct Observed {
     pub refused_secret_stayed: bool,
     /// Until when a deletion of the pair may take effect that another process may have begun.
     pub deleted_elsewhere_until: Option<Timestamp>,
-    /// How long after the answer to an import its effect may appear.
-    pub effect_window: Duration,
-    /// How long after its intent was dated the effect of an import may appear.
-    pub intent_window: Duration,
-    /// How old an intent may be when its import is sent.
-    pub intent_holds: Duration,
-    /// How long what Lightsail has done may be missing from its answers.
-    pub settle_time: Duration,
     /// The time by Lightsail's clock when the pair was read, if its answers have one.
     pub lightsail_date: Option<Timestamp>,
-    /// How long the Secret of a generated pair may be missing before its key counts as lost.
-    pub missing_key_grace: Duration,
-    /// How long the source of the public key may be missing before that asks for a person.
-    pub source_grace: Duration,
-    /// How often the operator checks whether an unanswered import took effect.
-    pub search_interval: Duration,
+    /// How long the operator waits, by its settings.
+    pub timing: Timing,
     /// Why the pair of an object of the same name that vanished is not dealt with yet, if that had
     /// the same name in Lightsail.
     pub predecessor: Option<Reason>,
@@ -336,6 +324,25 @@ impl Observed {
     pub fn reads_live(&self) -> bool {
         self.asked || self.done.leaves_unknown()
     }
+}
+
+/// How long the operator waits, by its settings.
+#[derive(Clone, Debug)]
+pub struct Timing {
+    /// How long after the answer to an import its effect may appear.
+    pub effect_window: Duration,
+    /// How long after its intent was dated the effect of an import may appear.
+    pub intent_window: Duration,
+    /// How old an intent may be when its import is sent.
+    pub intent_holds: Duration,
+    /// How long what Lightsail has done may be missing from its answers.
+    pub settle_time: Duration,
+    /// How long the Secret of a generated pair may be missing before its key counts as lost.
+    pub missing_key_grace: Duration,
+    /// How long the source of the public key may be missing before that asks for a person.
+    pub source_grace: Duration,
+    /// How often the operator checks whether an unanswered import took effect.
+    pub search_interval: Duration,
 }
 
 /// An import that was sent, or may have been, and was not refused.

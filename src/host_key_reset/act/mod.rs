@@ -18,7 +18,7 @@ use super::world::{Call, Desired, InstanceRead, KnownOperation, Observed, Search
 use super::{desired, status};
 use crate::access::Limits;
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, HostKeyResetStatus, Reason};
-use crate::clock::{Clocks, Moment};
+use crate::clock::Clocks;
 use crate::digest::Digest;
 use crate::engine::last_found::LastFound;
 use crate::engine::objects;
@@ -314,7 +314,8 @@ impl<'a> Run<'a> {
             since: moment_of(self.observed.search.since),
             first_list: moment_of(self.observed.search.first_list),
         };
-        let memory = Recollection { uid, search, call: self.observed.call.clone() };
+        let is_marked = self.observed.mark.as_ref().is_some_and(Mark::is_started);
+        let memory = Recollection { uid, search, call: self.observed.call.clone(), is_marked };
         self.memory.open.lock().insert(self.at.clone(), memory);
     }
 
@@ -350,7 +351,7 @@ impl<'a> Run<'a> {
         self.observed.marked_at = begins.then_some(self.observed.now);
         if begins {
             let (claim, effect) = (self.claim_here(), effect_window(&self.ctx.settings));
-            self.memory.turns.lock().hold(&claim, Moment::now(), effect);
+            self.memory.note_marking(self.at, &claim, effect);
         }
         let mark = Mark { hash: self.desired.hash.clone(), state: state.clone() };
         match self.annotate(Some(mark.clone())).await {

@@ -6,7 +6,7 @@ use crate::api::HostKeyResetStatus;
 use crate::engine::Outcome;
 use crate::error::Error;
 use crate::host_key_reset::claim::{ResetClaim, Stage, has_begun};
-use crate::host_key_reset::mark::MarkState;
+use crate::host_key_reset::mark::Mark;
 use crate::host_key_reset::turns::has_surely_failed;
 use crate::host_key_reset::world::Call;
 
@@ -66,20 +66,32 @@ pub fn aftermath(ended: Ended<'_>) -> Aftermath {
     Aftermath { call, keeps_start, has_failed }
 }
 
+/// What this process knows of a reset that the watch may not show yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Nothing.
+    Nothing,
+    /// Its intent is written.
+    Intent,
+    /// Its mark is written too, or was about to be.
+    Mark,
+}
+
 /// Whether a call was made, or is about to be, and nothing tells which operation it began: then the
 /// turn of a reset whose object is gone lasts until that call cannot take effect any more.
 ///
-/// This is asked of the claim that was seen last, whoever wrote its mark. It may be from before the
-/// intent: `has_intent` is whether this process knows of one. `call` is how the call ended, if this
-/// process knows.
+/// This is asked of the claim that was shown last, whoever wrote its mark. It may be from before
+/// the intent or the mark: `seen` is what this process knows of them, and `call` is how the call
+/// ended, if this process knows.
 #[must_use]
 pub(in crate::host_key_reset) fn may_have_called(
     claim: &ResetClaim,
-    has_intent: bool,
+    seen: Seen,
     call: Option<&Call>,
 ) -> bool {
-    let is_marked = claim.mark.as_ref().is_some_and(|mark| mark.state == MarkState::Started);
-    let is_begun = has_begun(claim) || (has_intent && claim.stage != Stage::Over);
+    let shows_mark = claim.mark.as_ref().is_some_and(Mark::is_started);
+    let is_marked = shows_mark || seen == Seen::Mark;
+    let is_begun = has_begun(claim) || (seen != Seen::Nothing && claim.stage != Stage::Over);
     let is_answered = call.is_some_and(|call| is_answered(&claim.instance, call));
     is_marked && is_begun && claim.operations.is_empty() && !is_answered
 }

@@ -17,7 +17,7 @@ mod step;
 mod take_back;
 
 pub(super) use aftermath::may_have_called;
-pub use aftermath::{Aftermath, CallAfter, Ended, aftermath, outcome};
+pub use aftermath::{Aftermath, CallAfter, Ended, Seen, aftermath, outcome};
 pub use step::{End, ReadStep, Step};
 pub use take_back::refused_mark;
 

@@ -99,7 +99,7 @@ fn lost(
     // A process that has just started does not know for how long it was missing before.
     let is_said = observed.stalled_for == Some(Reason::PrivateKeyLost) && !is_replaced;
     let since = observed.key_missing_since.unwrap_or(observed.now);
-    let left = time_left(since, observed.missing_key_grace, observed.now);
+    let left = time_left(since, observed.timing.missing_key_grace, observed.now);
     if let Some(left) = left.filter(|_| !is_said) {
         return Some(
             Message::Secret { secret: &secret.name, why: SecretProblem::IsMissing }.wait(left),

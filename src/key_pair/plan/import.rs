@@ -14,7 +14,7 @@ use super::ownership::{all_tags, is_older_than_import, is_replaced, was_deleted}
 use super::permission::account_name;
 use super::refusals::{SOON, await_outcome, still_failed, wait_until};
 use super::step::Step;
-use crate::api::OWNER_TAG;
+use crate::api::{LightsailKeyPairStatus, OWNER_TAG};
 use crate::engine::action::Next;
 use crate::engine::next_poll;
 use crate::key_pair::message::Message;
@@ -67,10 +67,9 @@ pub(super) fn import(
     }
     // Each import has its own intent: an older one has another date. A process that slept since
     // would import a pair that was made outside its window.
-    let is_just_written = observed
-        .done
-        .intent
-        .is_some_and(|at| observed.now.duration_since(at).unsigned_abs() <= observed.intent_holds);
+    let is_just_written = observed.done.intent.is_some_and(|at| {
+        observed.now.duration_since(at).unsigned_abs() <= observed.timing.intent_holds
+    });
     if !is_just_written || !has_intent(observed, key) {
         return Step::WriteIntent(key.clone());
     }
@@ -123,6 +122,13 @@ pub fn has_its_place(recorded: &Recorded, is_within_limit: bool) -> bool {
     is_within_limit && (recorded.arn.is_some() || recorded.intent.is_some())
 }
 
+/// Whether an object that had a pair, and shows this now, makes room for that of another one. One
+/// that replaces its pair makes none.
+#[must_use]
+pub fn makes_room(status: Option<&LightsailKeyPairStatus>) -> bool {
+    status.is_none_or(|status| status.arn.is_none() && status.import_intent.is_none())
+}
+
 /// The key that the pair was imported with.
 #[must_use]
 pub fn imported_key(recorded: &Recorded) -> Option<&String> {
@@ -162,7 +168,7 @@ pub(super) fn unsettled_import(observed: &Observed, read: &PairRead) -> Option<S
     let until = observed.sent.map(|sent| sent.until).filter(|_| is_open)?;
     if until > observed.now {
         let pause = until.duration_since(observed.now).unsigned_abs().max(SOON);
-        return Some(wait_for_import(observed, pause.min(observed.search_interval)));
+        return Some(wait_for_import(observed, pause.min(observed.timing.search_interval)));
     }
     let is_early = !read.live || until > read.at;
     is_early.then_some(Step::ReadPair { live: true })
@@ -180,8 +186,8 @@ fn wait_for_import(observed: &Observed, unanswered: Duration) -> Step {
 fn pause_of_import(observed: &Observed) -> Option<Duration> {
     let sent = observed.sent.filter(|sent| sent.accepted)?;
     let left = Duration::try_from(sent.until.duration_since(observed.now)).unwrap_or_default();
-    let waited = observed.effect_window.saturating_sub(left);
-    Some(next_poll(waited, observed.search_interval))
+    let waited = observed.timing.effect_window.saturating_sub(left);
+    Some(next_poll(waited, observed.timing.search_interval))
 }
 
 /// A pair is shown that is gone, and the one that was imported in its place may not be visible yet:

@@ -41,7 +41,7 @@ pub use failure::{
     refused_secret_stays,
 };
 pub use import::{
-    has_its_place, imported_key, may_be_sent_elsewhere, others_act_for, waits_for_room,
+    has_its_place, imported_key, makes_room, may_be_sent_elsewhere, others_act_for, waits_for_room,
 };
 pub use key::{verified, wanted_key};
 pub use operations::looked_up;

@@ -38,8 +38,9 @@ pub(super) fn unsettled_absence(observed: &Observed) -> Option<Step> {
     // As of the read: the process may have slept since.
     let read_at = observed.pair.as_ref().map_or(observed.now, |read| read.at);
     let age = observed.lightsail_date.unwrap_or(read_at).duration_since(made);
-    let left = observed.settle_time.saturating_sub(Duration::try_from(age).unwrap_or_default());
-    let pause = left.max(SOON).min(observed.search_interval);
+    let left =
+        observed.timing.settle_time.saturating_sub(Duration::try_from(age).unwrap_or_default());
+    let pause = left.max(SOON).min(observed.timing.search_interval);
     let message =
         if recorded.deletion.is_some() { Message::Deleting } else { Message::NotListedYet };
     (!left.is_zero()).then(|| await_outcome(observed, &message, pause))
@@ -111,7 +112,7 @@ pub(super) fn deleted_on_record_until(observed: &Observed, pair: &KeyPair) -> Op
 /// When the settle time is over after what Lightsail began then, by the operator's clock.
 fn settles_at(observed: &Observed, began: Timestamp) -> Option<Timestamp> {
     let age = Duration::try_from(time_since(observed, began)).unwrap_or_default();
-    let left = SignedDuration::try_from(observed.settle_time.saturating_sub(age)).ok()?;
+    let left = SignedDuration::try_from(observed.timing.settle_time.saturating_sub(age)).ok()?;
     observed.now.saturating_add(left).ok()
 }
 

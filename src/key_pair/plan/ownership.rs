@@ -125,7 +125,7 @@ fn matches_intent(observed: &Observed, pair: &KeyPair) -> Option<Match> {
 /// Whether Lightsail created the pair within the window of the intent, by its own clock.
 fn is_in_window(observed: &Observed, intent: &Intent, pair: &KeyPair) -> bool {
     let is_within = |(date, made): (Timestamp, Timestamp)| {
-        made >= date && made.duration_since(date).unsigned_abs() <= observed.intent_window
+        made >= date && made.duration_since(date).unsigned_abs() <= observed.timing.intent_window
     };
     intent.date.zip(pair.created()).is_some_and(is_within)
 }

@@ -35,7 +35,7 @@ pub(super) fn wait_for_predecessor(why: Reason) -> Step {
 /// Waits until a call cannot take effect any more.
 pub(super) fn wait_until(observed: &Observed, until: Timestamp, message: &Message<'_>) -> Step {
     let left = until.duration_since(observed.now).unsigned_abs().max(SOON);
-    await_outcome(observed, message, left.min(observed.search_interval))
+    await_outcome(observed, message, left.min(observed.timing.search_interval))
 }
 
 /// Waits until it shows what came of a call. An object whose last attempt failed keeps saying so:

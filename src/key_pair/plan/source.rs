@@ -82,7 +82,7 @@ fn missing(observed: &Observed, since: Timestamp, at: &SourceRef, has_object: bo
         if has_object { Message::NoKeyInSource { at } } else { Message::SourceNotFound { at } };
     // A process that has just started does not know for how long it was missing before.
     let is_said = observed.stalled_for == Some(Reason::SourceNotFound);
-    let left = time_left(since, observed.source_grace, observed.now);
+    let left = time_left(since, observed.timing.source_grace, observed.now);
     if let Some(left) = left.filter(|_| !is_said) {
         let waited = observed.now.duration_since(since).unsigned_abs();
         return message.wait(waited.clamp(SHORTEST_PAUSE, LONGEST_PAUSE).min(left));

@@ -92,12 +92,17 @@ fn i6_a_call_may_take_effect_until_something_tells_which_operation_it_began() {
         ("it is a copy from a backup", |o| o.status = status(0, false), None, false),
     ];
     for (name, change, call, expected) in cases {
-        assert_eq!(may_have_called(&claim(change), false, call.as_ref()), expected, "{name}");
+        let claim = claim(change);
+        assert_eq!(may_have_called(&claim, Seen::Nothing, call.as_ref()), expected, "{name}");
     }
     let unseen = claim(|o| o.status = status(0, false));
-    assert!(may_have_called(&unseen, true, None), "the watch does not show its intent yet");
+    assert!(may_have_called(&unseen, Seen::Intent, None), "the watch does not show its intent yet");
+    let unmarked = claim(|o| o.mark = None);
+    for (seen, expected) in [(Seen::Intent, false), (Seen::Mark, true)] {
+        assert_eq!(may_have_called(&unmarked, seen, None), expected, "nor its mark");
+    }
     let over = claim(|o| o.status = status(1, true));
-    assert!(!may_have_called(&over, true, None));
+    assert!(!may_have_called(&over, Seen::Mark, None));
 }
 
 #[test]

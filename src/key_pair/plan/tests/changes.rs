@@ -245,7 +245,8 @@ fn what_is_missing_is_read_again_when_its_grace_ends() {
     let desired = Desired { pair, ..desired() };
     let pause = |since: &str, grace| {
         let source = Some(PublicKeySource::Missing { since: time(since), has_object: false });
-        let observed = Observed { source, source_grace: grace, ..observed() };
+        let observed = Observed {
+            source, timing: Timing { source_grace: grace, ..observed().timing }, ..observed() };
         let Step::Finish(verdict) = plan(&desired, &observed) else { panic!("it goes on") };
         (verdict.state, verdict.next)
     };

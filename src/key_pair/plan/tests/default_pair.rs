@@ -271,7 +271,7 @@ fn a_default_pair_that_should_be_there() {
         ("nor is its absence said on old news", |_, o, _| o.pair = cached(None), "Read pair live"),
         ("nor of one that was made a moment ago, and may only not be visible yet", |_, o, _| {
             o.recorded = recorded(&pair(FIRST), Origin::Default);
-            (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
+            (o.pair, o.timing.settle_time) = (live(None), Duration::from_mins(1));
         }, "Reconciling InProgress"),
         ("one is created where that is asked for",
          |d, o, _| { may_create(d); o.pair = live(None); }, "Download"),

@@ -109,11 +109,11 @@ fn deleting_an_object_with_an_imported_pair() {
             o.deleted_elsewhere_until = Some(time("2026-11-24T12:00:30Z"));
         }, "Reconciling InProgress"),
         ("nor a moment after the status says that it was deleted", |_, o| {
-            (o.recorded.was_deleted, o.settle_time) = (true, Duration::from_mins(1));
+            (o.recorded.was_deleted, o.timing.settle_time) = (true, Duration::from_mins(1));
             o.recorded.deleted_at = Some(time("2026-11-24T11:59:01Z"));
         }, "Reconciling InProgress"),
         ("in the end that did not take effect", |_, o| {
-            (o.recorded.was_deleted, o.settle_time) = (true, Duration::from_mins(1));
+            (o.recorded.was_deleted, o.timing.settle_time) = (true, Duration::from_mins(1));
             o.recorded.deleted_at = Some(time("2026-11-24T11:59:00Z"));
         }, "Delete"),
         ("which had no reason for it",
@@ -132,24 +132,24 @@ fn deleting_an_object_with_an_imported_pair() {
         }, "Reconciling InProgress"),
         ("what is gone is gone", |_, o| o.pair = live(None), "Remove finalizer Deleted"),
         ("one that was made a moment ago may only not be visible yet",
-         |_, o| (o.pair, o.settle_time) = (live(None), Duration::from_mins(1)),
+         |_, o| (o.pair, o.timing.settle_time) = (live(None), Duration::from_mins(1)),
          "Reconciling InProgress"),
         ("nor is another one that is shown until then", |_, o| {
             o.pair = live(Some(KeyPair { arn: "arn:before".into(), ..pair(FIRST) }));
-            o.settle_time = Duration::from_mins(1);
+            o.timing.settle_time = Duration::from_mins(1);
         }, "Reconciling InProgress"),
         ("unless it was deleted just now", |_, o| {
-            (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
+            (o.pair, o.timing.settle_time) = (live(None), Duration::from_mins(1));
             o.done.delete = Some(succeeded());
         }, "Remove finalizer Deleted"),
         ("or by an earlier reconciliation, which left the Secret to read", |d, o| {
-            (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
+            (o.pair, o.timing.settle_time) = (live(None), Duration::from_mins(1));
             o.recorded.was_deleted = true;
             d.pair = DesiredPair::Generated { algorithm: KeyAlgorithm::Ed25519, secret: kept(),
                 replace: ReplacePolicy::Never };
         }, "ReadSecret"),
         ("and the answer named the operation", |_, o| {
-            (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
+            (o.pair, o.timing.settle_time) = (live(None), Duration::from_mins(1));
             o.done.delete = Some(Operation::default());
         }, "Reconciling InProgress"),
         ("an earlier deletion is not asked about then", |_, o| {

@@ -44,7 +44,7 @@ fn a_release_never_waits_for_lightsail() {
          "Remove finalizer Deleted"),
         ("unless it is so new that a server may not know it yet", |_, o| {
             o.done.read_for_release = Some(Ok(None));
-            o.settle_time = Duration::from_mins(1);
+            o.timing.settle_time = Duration::from_mins(1);
         }, "Remove finalizer Released"),
         ("what may still appear is not gone", |_, o| {
             o.recorded = Recorded { account: o.account.clone(), intent: intent(FIRST),

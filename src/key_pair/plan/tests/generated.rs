@@ -327,11 +327,11 @@ fn a_private_key_that_is_lost_or_another_one() {
         ("after a minute it is lost",
          |_, o, key| lost(o, key, "2026-11-24T11:59:00Z"), "Stalled PrivateKeyLost"),
         ("or after the time that is set", |_, o, key| {
-            o.missing_key_grace = Duration::from_secs(3);
+            o.timing.missing_key_grace = Duration::from_secs(3);
             lost(o, key, "2026-11-24T11:59:57Z");
         }, "Stalled PrivateKeyLost"),
         ("and not before", |_, o, key| {
-            o.missing_key_grace = Duration::from_secs(3);
+            o.timing.missing_key_grace = Duration::from_secs(3);
             lost(o, key, "2026-11-24T11:59:58Z");
         }, "Reconciling InProgress"),
         ("which is still said after a restart", |_, o, key| {

@@ -188,17 +188,17 @@ fn an_imported_pair_that_should_be_there() {
          |_, o| { unchanged(o); o.pair = cached(None); }, "Read pair live"),
         ("a pair that was made a moment ago may only not be visible yet", |_, o| {
             unchanged(o);
-            (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
+            (o.pair, o.timing.settle_time) = (live(None), Duration::from_mins(1));
         }, "Reconciling InProgress"),
         ("nor is another pair that is shown until then", |_, o| {
             unchanged(o);
             let other = KeyPair { arn: "arn:before".into(), ..pair(FIRST) };
-            (o.pair, o.settle_time) = (live(Some(other)), Duration::from_mins(1));
+            (o.pair, o.timing.settle_time) = (live(Some(other)), Duration::from_mins(1));
         }, "Reconciling InProgress"),
         ("what a list shows is read again", |_, o| {
             unchanged(o);
             let other = KeyPair { arn: "arn:before".into(), ..pair(FIRST) };
-            (o.pair, o.settle_time) = (cached(Some(other)), Duration::from_mins(1));
+            (o.pair, o.timing.settle_time) = (cached(Some(other)), Duration::from_mins(1));
         }, "Read pair live"),
         ("after that it is somebody's", |_, o| {
             unchanged(o);
@@ -206,7 +206,7 @@ fn an_imported_pair_that_should_be_there() {
         }, "RecordAdoption"),
         ("by Lightsail's clock it was made long ago", |_, o| {
             unchanged(o);
-            (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
+            (o.pair, o.timing.settle_time) = (live(None), Duration::from_mins(1));
             o.lightsail_date = Some(time("2026-11-24T12:01:00Z"));
         }, "WriteIntent"),
         ("a pair that is gone is forgotten before another is imported",
@@ -358,7 +358,7 @@ fn an_imported_pair_that_somebody_else_made() {
         }, "Reconciling InProgress"),
         ("nor before one whose pair on record is not", |_, o| {
             unchanged(o);
-            (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
+            (o.pair, o.timing.settle_time) = (live(None), Duration::from_mins(1));
             o.rivals = vec![rival("a", None)];
         }, "Reconciling InProgress"),
         ("of two objects of one age the smaller uid comes first",

@@ -24,7 +24,7 @@ use crate::key_pair::crowd::Crowd;
 use crate::key_pair::record::{Intent, Recorded};
 use crate::key_pair::world::{
     Done, Failure, ImportSent, ImportedKey, InvalidName, PairRead, PublicKeySource, Rival, SetAside,
-    SourceKind, SourceRef,
+    SourceKind, SourceRef, Timing,
 };
 use crate::lightsail::{self, ErrorKind, Imported, KeyPair, Tags};
 use crate::secret::{Found, Rejection, SecretSpec};
@@ -136,14 +136,16 @@ fn observed() -> Observed {
         download_may_follow: None,
         unlisted_until: None,
         predecessors_may_act: time(NOW),
-        effect_window: Duration::from_mins(1),
-        intent_window: Duration::from_mins(2),
-        intent_holds: Duration::from_secs(15),
-        settle_time: Duration::ZERO,
+        timing: Timing {
+            effect_window: Duration::from_mins(1),
+            intent_window: Duration::from_mins(2),
+            intent_holds: Duration::from_secs(15),
+            settle_time: Duration::ZERO,
+            missing_key_grace: Duration::from_mins(1),
+            source_grace: Duration::from_mins(2),
+            search_interval: Duration::from_secs(15),
+        },
         lightsail_date: None,
-        missing_key_grace: Duration::from_mins(1),
-        source_grace: Duration::from_mins(2),
-        search_interval: Duration::from_secs(15),
         predecessor: None,
         refused_secret_stayed: false,
         deleted_elsewhere_until: None,

@@ -94,7 +94,7 @@ fn i13_a_read_that_shows_a_pair_from_before_the_import_is_an_old_one() {
 fn i13_a_read_that_shows_a_pair_from_before_the_deletion_on_record_is_an_old_one() {
     fn base() -> (Desired, Observed) {
         let (desired, mut observed) = unrecorded(Goal::Absent);
-        observed.settle_time = Duration::from_mins(1);
+        observed.timing.settle_time = Duration::from_mins(1);
         observed.recorded.deleted_at = Some(time("2026-11-24T11:59:30Z"));
         let created_at = Some("2026-11-24T11:59:00Z".to_owned());
         observed.pair = live(Some(KeyPair { created_at, ..tagged(pair(FIRST), OWNER) }));

@@ -47,7 +47,7 @@ fn i8_a_failure_is_shown_until_the_next_attempt_has_an_end() {
         }),
         ("one that was begun before, of a pair that was just made", |_, o| {
             o.recorded.deletion = Some(operation("a", "DeleteKeyPair", "Started"));
-            (o.pair, o.settle_time) = (live(None), Duration::from_hours(1));
+            (o.pair, o.timing.settle_time) = (live(None), Duration::from_hours(1));
         }),
         ("one that was not answered", |_, o| o.deletion_may_follow = Some(time(LATER))),
         ("an import that was answered as under way", |d, o| {

@@ -85,7 +85,8 @@ fn import(takes: Duration) -> (Duration, usize) {
         observed.has_finalizer = true;
         observed.recorded.intent = intent(FIRST);
         observed.now = start + waited;
-        observed.sent = Some(ImportSent { until: start + observed.effect_window, accepted: true });
+        let until = start + observed.timing.effect_window;
+        observed.sent = Some(ImportSent { until, accepted: true });
         let pair = Some(pair(FIRST)).filter(|_| waited >= takes);
         observed.pair = Some(PairRead { live: true, at: observed.now, pair });
         reads += 1;

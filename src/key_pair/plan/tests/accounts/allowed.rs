@@ -1,6 +1,8 @@
 //! What an account allows: adoption, takeovers, so many key pairs, and the default pair.
 
 use super::*;
+use crate::api::LightsailKeyPairStatus;
+use crate::api::key_pair::ImportIntent;
 
 /// The object has adopted the pair.
 fn adopted(desired: &mut Desired, observed: &mut Observed) {
@@ -186,6 +188,21 @@ fn an_object_that_has_its_place_does_not_wait_for_another_list() {
     ] {
         assert_eq!(has_its_place(recorded, is_within), expected, "{sentence}");
     }
+}
+
+#[test]
+fn only_an_object_whose_pair_goes_makes_room() {
+    let has = |arn: Option<&str>, import_intent| LightsailKeyPairStatus {
+        arn: arn.map(str::to_owned), import_intent, ..LightsailKeyPairStatus::default() };
+    let intent = Some(ImportIntent::default());
+    for (sentence, shown, expected) in [
+        ("it has its pair", has(Some("arn"), None), false),
+        ("it replaces its pair", has(None, intent), false),
+        ("its pair is gone", has(None, None), true),
+    ] {
+        assert_eq!(makes_room(Some(&shown)), expected, "{sentence}");
+    }
+    assert!(makes_room(None), "somebody removed its status");
 }
 
 fn of_type_default(desired: &mut Desired, create_if_missing: bool) {

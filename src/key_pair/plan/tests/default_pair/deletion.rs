@@ -216,7 +216,7 @@ fn a_default_pair_that_should_go() {
         ("one that was made a moment ago may only not be visible yet", |d, o, key| {
             may_go(d, o, key);
             o.recorded = recorded(&pair(FIRST), Origin::Default);
-            (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
+            (o.pair, o.timing.settle_time) = (live(None), Duration::from_mins(1));
         }, "Reconciling InProgress"),
         ("I3: a namespace that goes away does not take the pair with it", |d, o, key| {
             may_go(d, o, key);

@@ -334,7 +334,10 @@ impl Plans {
             deletion_may_follow: run.deletion_open.then(|| time(after)),
             download_may_follow: run.download_open.then(|| time(after)),
             predecessors_may_act: time(if run.predecessors { after } else { before }),
-            settle_time: Duration::from_secs(if is_settling { 60 } else { 0 }),
+            timing: Timing {
+                settle_time: Duration::from_secs(if is_settling { 60 } else { 0 }),
+                ..observed().timing
+            },
             predecessor: run.predecessor.then_some(Reason::InProgress),
             failure,
             done: self.done(run),
