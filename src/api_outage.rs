@@ -115,7 +115,7 @@ impl<S> Layer<S> for ApiOutage {
     type Service = OutageService<S>;
 
     fn layer(&self, inner: S) -> OutageService<S> {
-        OutageService { inner, outage: self.clone(), silent: SILENT }
+        OutageService { inner, outage: self.clone(), slow: SLOW, silent: SILENT }
     }
 }
 
@@ -124,6 +124,8 @@ impl<S> Layer<S> for ApiOutage {
 pub(crate) struct OutageService<S> {
     inner: S,
     outage: ApiOutage,
+    /// What else than a watch was given up without an answer after this time was missed.
+    slow: Duration,
     /// What else than a watch has no answer after this time is missed.
     silent: Duration,
 }
@@ -146,11 +148,13 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         // A proxy may hold the beginning of a watch back until its end.
-        let patience = if is_watch(request.uri()) { Duration::MAX } else { self.silent };
+        let is_watch = is_watch(request.uri());
+        let patience = if is_watch { Duration::MAX } else { self.silent };
+        let slow = if is_watch { Duration::MAX } else { self.slow };
         let (answer, outage) = (self.inner.call(request), self.outage.clone());
         Box::pin(async move {
             // Before that it waits for its namespace's share, and nothing is sent.
-            let mut waiting = Waiting { outage, since: Some(Instant::now()) };
+            let mut waiting = Waiting { outage, slow, since: Some(Instant::now()) };
             let mut answer = pin!(answer);
             let early = tokio::time::timeout(patience, answer.as_mut()).await;
             let answer = if let Ok(answer) = early {
@@ -173,12 +177,13 @@ where
 /// A request without an answer so far.
 struct Waiting {
     outage: ApiOutage,
+    slow: Duration,
     since: Option<Instant>,
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        if self.since.is_some_and(|since| since.elapsed() >= SLOW) {
+        if self.since.is_some_and(|since| since.elapsed() >= self.slow) {
             self.outage.note_silence();
         }
     }
@@ -186,6 +191,8 @@ impl Drop for Waiting {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
+
     use super::*;
 
     /// An API server that answers a watch late, and anything else when `/readyz` shows that it is
@@ -226,6 +233,12 @@ mod tests {
             let before = service.call(request).await.unwrap().into_body();
             assert_eq!(before, expected, "{path}");
             assert_eq!(readiness.report().1, "ok\n", "{path}: it was answered");
+            // The operator stops meanwhile.
+            let mut service = OutageService { slow: Duration::ZERO, ..service };
+            let mut given_up = service.call(Request::get(path).body(Body::empty()).unwrap());
+            assert!(given_up.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            drop(given_up);
+            assert_eq!(readiness.report().1, expected, "{path}: it was given up");
         }
     }
 

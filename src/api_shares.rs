@@ -18,7 +18,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 /// This many requests that name a namespace are under way at the same time, beside reads of its
-/// Secrets and `ConfigMap`s. The others wait in the order of asking.
+/// Secrets and `ConfigMap`s, and watches, of which there are a few. The others wait in the order of
+/// asking.
 const OF_NAMESPACE: usize = 4;
 
 /// Places for the requests of each namespace. Clones are the same.
@@ -157,9 +158,10 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let namespace = namespace(request.uri()).filter(|_| !is_counted_apart(&request));
+        // A proxy may hold the beginning of a watch back until its end.
+        let takes_place = !is_watch(request.uri()) && !is_counted_apart(&request);
+        let namespace = namespace(request.uri()).filter(|_| takes_place);
         let share = namespace.map(|namespace| self.shares.enter(namespace));
-        let is_watch = is_watch(request.uri());
         // Nothing is sent before it is polled.
         let answer = self.inner.call(request);
         Box::pin(async move {
@@ -168,8 +170,6 @@ where
                 None => None,
             };
             let answer = answer.await?;
-            // What a watch says comes for as long as it is there.
-            let place = place.filter(|_| !is_watch);
             Ok(answer.map(|body| Read { body, _place: place }))
         })
     }
@@ -263,6 +263,9 @@ mod tests {
         let arrived = || arrived.load(Ordering::SeqCst) - OF_NAMESPACE;
         let secret = send("/api/v1/namespaces/crowd/secrets/fleet");
         assert_eq!(arrived(), OF_NAMESPACE + 3, "it has a place already");
+        drop(send(&of_kind("crowd", "hostkeyresets?watch=1")));
+        let arrived = || arrived() - 1;
+        assert_eq!(arrived(), OF_NAMESPACE + 3, "it needs none");
 
         drop(given_up);
         answer.notify_one();

@@ -18,7 +18,7 @@ pub(super) fn status(
     let conditions = Conditions::new(&before.conditions, generation, observed.now);
     let caller = observed.caller.as_ref().and_then(|caller| caller.as_ref().ok());
     // Another spec may lead to another identity, and it is not known to which.
-    let is_of_spec = before.observed_generation == generation || observed.caller.is_none();
+    let is_of_spec = before.observed_generation == generation || observed.is_deleting;
     let known = before.caller_arn.clone().filter(|_| is_of_spec);
     LightsailAccountStatus {
         observed_generation: generation,
@@ -45,7 +45,8 @@ mod tests {
         for (name, generation, caller, expected) in [
             ("another one", 1, Some(Ok("ben".to_owned())), Some("ben")),
             ("an outage", 1, failed(), Some("ann")),
-            ("nobody asked", 2, None, Some("ann")),
+            ("nobody asked", 1, None, Some("ann")),
+            ("nobody asked yet where the spec leads", 2, None, None),
             ("the spec leads nowhere now", 2, failed(), None),
         ] {
             let object: LightsailAccount = serde_json::from_value(serde_json::json!({

@@ -10,7 +10,8 @@ use crate::access::permission::{What, surely_refuses};
 use crate::api::conditions::{READY, find, reason};
 use crate::api::{HostKeyReset, Reason};
 use crate::digest::Digest;
-use crate::engine::rows::{Claim, ClaimKey, Rival, Row, Shown, claim_key};
+use crate::engine::ObjectRef;
+use crate::engine::rows::{Claim, ClaimKey, Rival, Row, Rows, Shown, claim_key};
 use crate::engine::trigger::Trigger;
 use crate::ids::{AccountId, Arn, Region, lane, lane_parts};
 
@@ -126,14 +127,30 @@ impl Claim for ResetClaim {
     }
 }
 
-/// The instance that a reset is about.
-pub(super) fn key_of(object: &HostKeyReset) -> ClaimKey {
-    claim_key(&object.spec.region, &object.spec.instance_name)
-}
-
 /// The name of the account that the reset uses, if it uses one.
 pub(super) fn account_ref(object: &HostKeyReset) -> Option<&str> {
     object.spec.account_ref.as_ref().map(|account| account.name.as_str())
+}
+
+/// Those that are about the same instance as the object with this claim. One that had its name
+/// before is one of them as long as nobody has seen it go: its call may still take effect.
+pub(super) fn rivals<'a>(
+    rows: &'a Rows<ResetClaim>,
+    at: &'a ObjectRef,
+    own: &ResetClaim,
+) -> impl Iterator<Item = Rival<'a, ResetClaim>> {
+    let key = own.key();
+    let predecessor = rows.predecessor(at, &own.uid).and_then(|row| {
+        let claim = row.claim.as_ref().filter(|claim| claim.key() == key)?;
+        Some(Rival { at, row, claim })
+    });
+    rows.rivals(at, key).chain(predecessor)
+}
+
+/// Whether a rival of the object at this name may be in line: one that had the name before is gone,
+/// and only its call counts.
+pub(super) fn may_be_in_line(reset: &Rival<'_, ResetClaim>, at: &ObjectRef) -> bool {
+    reset.at != at || has_begun(reset.claim)
 }
 
 /// Whether a reset is in this account, or may be: by its record, or else by the account that it
@@ -182,6 +199,8 @@ pub(super) fn row_of(object: &HostKeyReset, effect_window: SignedDuration) -> Ro
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use serde_json::{Value, json};
 
     use super::*;
@@ -211,6 +230,36 @@ mod tests {
         assert_eq!(stage(&json!({ "annotations": marked })), begun);
         assert_eq!(stage(&json!({ "annotations": marked, "deletionTimestamp": deleting })), begun);
         assert_eq!(stage(&json!({ "deletionTimestamp": deleting })), Stage::Blocked);
+    }
+
+    #[test]
+    fn i6_one_whose_name_another_object_has_counts_until_it_is_seen_to_go() {
+        let at = ObjectRef::new("team-a", "reset");
+        let object = |uid: &str, instance: &str, status: &Value| -> HostKeyReset {
+            serde_json::from_value(json!({
+                "metadata": { "name": "reset", "namespace": "team-a", "uid": uid },
+                "spec": { "region": "eu-west-1", "instanceName": instance, "reason": "test" },
+                "status": status,
+            }))
+            .unwrap()
+        };
+        let own = ResetClaim::of(&object("new", "web-1", &json!({})), SignedDuration::ZERO);
+        let begun = json!({ "attempts": 1, "startTime": "2026-11-24T12:00:00Z" });
+        for (name, old, expected) in [
+            ("it has begun", object("old", "web-1", &begun), Some(true)),
+            (
+                "it is gone, and so it does not begin",
+                object("old", "web-1", &json!({})),
+                Some(false),
+            ),
+            ("another instance", object("old", "web-2", &begun), None),
+            ("it is itself", object("new", "web-1", &begun), None),
+        ] {
+            let mut rows = Rows::default();
+            rows.apply(&at, row_of(&old, SignedDuration::ZERO), Instant::now());
+            let mut found = rivals(&rows, &at, &own).map(|rival| may_be_in_line(&rival, &at));
+            assert_eq!((found.next(), found.next()), (expected, None), "{name}");
+        }
     }
 
     #[test]

@@ -237,7 +237,7 @@ impl Memory {
     }
 
     /// The reset with this claim has begun these operations: they are nobody else's, also once its
-    /// object is gone. They are kept until every list shows them.
+    /// object is gone. They are kept while a list may be without them.
     pub(super) fn note_begun(
         &self,
         claim: &ResetClaim,

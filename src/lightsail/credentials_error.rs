@@ -11,13 +11,10 @@ use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 
 use super::classify::{find_source, service_error, unreadable};
-use super::error::{Error, ErrorKind, REFUSED_CREDENTIALS, WRONG_ACCOUNT};
+use super::error::{Error, ErrorKind, REFUSED_CREDENTIALS, UNUSABLE_CREDENTIALS, WRONG_ACCOUNT};
 use super::http::Failure;
 use super::stable_text::{line, stable};
 use crate::ids::AccountId;
-
-/// The code of what a source provided and nobody can use, or no longer provides.
-const UNUSABLE_CREDENTIALS: &str = "UnusableCredentials";
 
 impl Error {
     /// `source`, which is part of a sentence, did not provide credentials.

@@ -123,8 +123,10 @@ pub(super) const LONGEST_CODE: usize = 64;
 const ENDLESS_LIST: &str = "EndlessList";
 pub(super) const WRONG_ACCOUNT: &str = "WrongAccount";
 pub(super) const REFUSED_CREDENTIALS: &str = "RefusedCredentials";
+/// What a source provided and nobody can use, or no longer provides.
+pub(super) const UNUSABLE_CREDENTIALS: &str = "UnusableCredentials";
 /// Codes from which something follows, and which only the operator itself gives.
-const OWN: [&str; 3] = [ENDLESS_LIST, WRONG_ACCOUNT, REFUSED_CREDENTIALS];
+const OWN: [&str; 4] = [ENDLESS_LIST, WRONG_ACCOUNT, REFUSED_CREDENTIALS, UNUSABLE_CREDENTIALS];
 
 /// Whether a text of an answer can be a code.
 pub(super) fn is_code(text: &str) -> bool {
@@ -364,7 +366,8 @@ mod tests {
         };
         assert_eq!(failed("InternalError", "it\n failed"), "InternalError: it failed");
         assert_eq!(failed("", ""), "OperationFailed: Lightsail does not say why");
-        for code in ["<html>", "two words", &"C".repeat(LONGEST_CODE + 1), WRONG_ACCOUNT] {
+        let too_long = "C".repeat(LONGEST_CODE + 1);
+        for code in ["<html>", "two words", &too_long].into_iter().chain(OWN) {
             assert_eq!(failed(code, "it failed"), "OperationFailed: it failed");
         }
         let part = "MIIEpAIBAAKCAQEA7vJxQz2kLwMIIEpAIBAAKCAQEA7vJxQz2kLw";

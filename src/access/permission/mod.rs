@@ -60,8 +60,6 @@ impl<'a> What<'a> {
 /// nothing about other objects or namespaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It allows other namespaces. The message is the same as if it did not exist.
-    Namespace,
     /// It allows other regions.
     Region,
     /// It allows key pairs of the other type.
@@ -186,9 +184,7 @@ pub fn surely_refuses(
 }
 
 /// The checks, in this order. Each refuses, or lets the next one decide.
-const CHECKS: [fn(&LightsailAccountSpec, &Ask<'_>) -> Option<Refusal>; 5] = [
-    // Somebody who may not use the account learns nothing about it.
-    the_namespace_is_allowed,
+const CHECKS: [fn(&LightsailAccountSpec, &Ask<'_>) -> Option<Refusal>; 4] = [
     // Stolen credentials are used in regions that nobody monitors.
     the_region_is_allowed,
     // A private key in a Secret is not for everybody.
@@ -199,15 +195,9 @@ const CHECKS: [fn(&LightsailAccountSpec, &Ask<'_>) -> Option<Refusal>; 5] = [
     taking_over_is_allowed,
 ];
 
-/// Why the account may not be used like this, if it may not.
-#[must_use]
-pub fn refuse(account: &LightsailAccountSpec, ask: &Ask<'_>) -> Option<Refusal> {
+/// Why the account may not be used like this by a namespace that it allows, if it may not.
+fn refuse(account: &LightsailAccountSpec, ask: &Ask<'_>) -> Option<Refusal> {
     CHECKS.iter().find_map(|check| check(account, ask))
-}
-
-fn the_namespace_is_allowed(account: &LightsailAccountSpec, ask: &Ask<'_>) -> Option<Refusal> {
-    let is_allowed = is_namespace_allowed(account, ask.namespace, ask.labels);
-    (!is_allowed).then_some(Refusal::Namespace)
 }
 
 fn is_namespace_allowed(
@@ -278,7 +268,6 @@ fn taking_over_is_allowed(account: &LightsailAccountSpec, ask: &Ask<'_>) -> Opti
 impl fmt::Display for Refusal {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Namespace => to.write_str("it does not exist, or does not allow this namespace"),
             Self::Region => to.write_str("its allowed.regions does not list this region"),
             Self::Type => to.write_str("its allowed.types does not list this type"),
             Self::Name => to.write_str("its allowed.keyPairNames does not match this name"),

@@ -257,8 +257,7 @@ impl<'a> Run<'a> {
     }
 
     fn take_turn(&mut self) {
-        let own = self.claim_here();
-        let key = claim::key_of(&self.object);
+        let (own, at) = (self.claim_here(), self.at);
         let rows = self.memory.rows.lock();
         let (clocks, timing) = (self.clocks.advanced(), turn_timing(self.ctx));
         let (mut is_rival, mut refusals) = (self.is_rival(), LastFound::default());
@@ -269,8 +268,9 @@ impl<'a> Run<'a> {
         };
         let mut failed = self.memory.failed.lock();
         let has_failed = |uid: &str| failed.contains(uid);
-        let rivals = rows.rivals(self.at, key).map(move |rival| {
+        let rivals = claim::rivals(&rows, at, &own).map(move |rival| {
             let is_in_line = is_rival(&rival)
+                && claim::may_be_in_line(&rival, at)
                 && may_begin(&rival)
                 && is_in_the_way(rival.claim.stage, has_failed(&rival.claim.uid));
             (rival.claim, is_in_line)
@@ -285,8 +285,9 @@ impl<'a> Run<'a> {
     }
 
     fn operations_of_others(&self) -> Vec<KnownOperation> {
-        let (rows, key) = (self.memory.rows.lock(), claim::key_of(&self.object));
-        let others = rows.rivals(self.at, key).filter(|rival| !rival.claim.operations.is_empty());
+        let (rows, own) = (self.memory.rows.lock(), self.claim());
+        let others = claim::rivals(&rows, self.at, &own);
+        let others = others.filter(|rival| !rival.claim.operations.is_empty());
         let others = others.filter(self.is_rival());
         let others = others.flat_map(|rival| rival.claim.operations.iter().cloned());
         let (begun, scope) = (self.memory.begun.lock(), self.lightsail().scope().clone());

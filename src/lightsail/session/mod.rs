@@ -49,6 +49,9 @@ pub(super) struct Session<A, C> {
     is_revocable: bool,
     /// How often people have removed them, or those that they were assumed with.
     withdrawals: u64,
+    /// People have put others in the place of those in force, and AWS does not accept them. Their
+    /// source is read on: it may be removed.
+    is_superseded: bool,
 }
 
 /// What credentials opened.
@@ -88,7 +91,7 @@ pub(super) enum NextCredentials<C> {
 pub(super) enum Loaded<A, C> {
     /// They have expired.
     Expired { had_some: bool },
-    /// The current ones: their source decides when to renew them.
+    /// The current ones. Those that people keep are read again after this term.
     Again(Opened<A, C>),
     /// Others, so STS is called. With what the current ones opened, and for whom.
     Others(Option<(A, Identity)>),
@@ -159,6 +162,7 @@ impl<A, C> Default for Session<A, C> {
             longest_pause: LONGEST_PAUSE,
             is_revocable: false,
             withdrawals: 0,
+            is_superseded: false,
         }
     }
 }
@@ -184,9 +188,13 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
 
     /// What may be used now.
     pub(super) fn good(&self, time: SystemTime) -> Option<&A> {
-        let is_good =
-            |it: &&Opened<A, C>| it.term.is_good(time) && it.withdrawals == self.withdrawals;
+        let is_good = |it: &&Opened<A, C>| it.term.is_good(time) && self.is_current(it);
         self.in_force.as_ref().filter(is_good).map(|it| &it.account)
+    }
+
+    /// Whether people have neither removed nor replaced these.
+    fn is_current(&self, opened: &Opened<A, C>) -> bool {
+        opened.withdrawals == self.withdrawals && !self.is_superseded
     }
 
     /// How often people have removed the credentials, or those that they were assumed with.
@@ -213,9 +221,11 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         self.is_asked = self.is_revocable && self.in_force.is_some();
     }
 
-    /// Why whoever asked has no answer yet, if the source was tried since.
+    /// Why whoever asked has no answer yet, if the source was tried since. What people have put in
+    /// the place of the credentials in force, and AWS does not accept, is no answer to anybody.
     pub(super) fn unanswered(&self) -> Option<&Error> {
-        let opened = self.in_force.as_ref().filter(|_| self.is_asked)?;
+        let is_open = self.is_asked || self.is_superseded;
+        let opened = self.in_force.as_ref().filter(|_| is_open)?;
         self.failures.get(&opened.region).map(|(_, error)| error)
     }
 
@@ -248,9 +258,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
     pub(super) fn loaded(&self, credentials: &C, term: Term, time: SystemTime) -> Loaded<A, C> {
         match &self.in_force {
             before if !term.is_of_use(time) => Loaded::Expired { had_some: before.is_some() },
-            Some(before)
-                if before.credentials == *credentials && before.withdrawals == self.withdrawals =>
-            {
+            Some(before) if before.credentials == *credentials && self.is_current(before) => {
                 Loaded::Again(Opened { term, ..before.clone() })
             }
             before => {
@@ -271,7 +279,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
     pub(super) fn put(&mut self, opened: Opened<A, C>) -> Put {
         let identity = opened.identity.clone();
         let is_first = self.in_force.replace(opened).is_none();
-        (self.renewals, self.refusal) = (None, None);
+        (self.renewals, self.refusal, self.is_superseded) = (None, None, false);
         let role = role(&identity.caller_arn);
         let is_news = self.said.as_deref() != Some(role);
         if is_news {
@@ -289,9 +297,26 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         outcome: Result<A>,
         now: Now,
     ) -> (Option<Noted>, Result<A>) {
-        match self.good(now.time) {
-            Some(account) if outcome.is_err() => (None, Ok(account.clone())),
-            _ => (Some(self.note(region, outcome.as_ref().err(), now)), outcome),
+        match (self.good(now.time), outcome) {
+            (Some(account), Err(_)) => (None, Ok(account.clone())),
+            (_, outcome) => {
+                let error = outcome.as_ref().err();
+                self.withdraw(error);
+                (Some(self.note(region, error, now)), outcome)
+            }
+        }
+    }
+
+    /// If this is why there are no credentials, those that people keep are used no more: they are
+    /// gone, and so is what was assumed with them, or others are in their place.
+    fn withdraw(&mut self, error: Option<&Error>) {
+        let error = error.filter(|it| self.is_revocable && it.kind == ErrorKind::BadCredentials);
+        let Some(error) = error else { return };
+        if error.is_of_source() {
+            self.in_force = None;
+            self.withdrawals += 1;
+        } else {
+            self.is_superseded = self.in_force.is_some();
         }
     }
 
@@ -371,7 +396,8 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
 
     /// Whether these credentials are in force.
     pub(super) fn uses(&self, credentials: &C) -> bool {
-        self.in_force.as_ref().is_some_and(|it| it.credentials == *credentials)
+        let in_force = self.in_force.as_ref().filter(|_| !self.is_superseded);
+        in_force.is_some_and(|it| it.credentials == *credentials)
     }
 
     /// `None`: they are valid until AWS refuses them, or there are none.
@@ -401,14 +427,9 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
             _ if is_new => {}
             _ => self.renewals = Some(Attempts::one_more(self.renewals, now.instant)),
         }
-        let is_refused =
-            outcome.as_ref().is_err_and(|error| error.kind == ErrorKind::BadCredentials);
-        if self.is_revocable && is_refused {
-            self.in_force = None;
-            self.withdrawals += u64::from(outcome.as_ref().is_err_and(Error::is_of_source));
-        }
-        self.is_asked &= outcome.is_err() && !is_refused;
         let error = outcome.as_ref().err();
+        self.withdraw(error);
+        self.is_asked &= outcome.is_err();
         if cause == Cause::Refused && !is_new {
             self.refusal = Some(error.cloned().unwrap_or_else(Error::refused_credentials));
         }

@@ -29,21 +29,26 @@ fn a_refusal_is_over_when_aws_takes_the_credentials_again() {
 #[test]
 fn credentials_that_people_take_away_are_not_used_any_more() {
     let (clocks, region) = (clocks(), IRELAND.into());
-    let gone = Error::new(ErrorKind::BadCredentials, "Code", "no label");
+    let gone = Error::unusable("the Secret", "no label");
+    let wrong = Error::new(ErrorKind::BadCredentials, "InvalidClientTokenId", "a typo");
     for (name, session, failure, is_used) in [
         ("taken away", Kept::default().revocable(), gone.clone(), false),
+        ("replaced", Kept::default().revocable(), wrong.clone(), false),
         ("not read", Kept::default().revocable(), error("an outage"), true),
         ("the operator's own", Kept::default(), gone.clone(), true),
     ] {
         let mut session = session;
         let first = opened("first", 0, None);
         session.put(first.clone());
+        let why = failure.clone();
         session.renewed(&first, &Err(failure), Cause::Clock, clocks.at(1));
         assert_eq!(session.good(wall(1)).is_some(), is_used, "{name}");
         if !is_used {
-            assert_eq!(session.next(&region, clocks.at(2)), Step::Fail(gone.clone()), "{name}");
+            assert_eq!(session.next(&region, clocks.at(2)), Step::Fail(why), "{name}");
             assert_eq!(session.next(&region, clocks.at(4)), Step::Open, "{name}");
-            assert!(session.put(opened("second", 4, None)).is_first, "{name}");
+            let withdrawals = session.withdrawals();
+            session.put(Opened { withdrawals, ..opened("second", 4, None) });
+            assert!(session.good(wall(4)).is_some(), "{name}");
         }
     }
 }
@@ -74,6 +79,46 @@ fn what_was_assumed_with_credentials_that_people_took_away_is_not_used_any_more(
         role.put(Opened { withdrawals: keys.withdrawals(), ..opened("second", 2, None) });
         assert!(role.good(wall(2)).is_some(), "{name}");
     }
+}
+
+#[test]
+fn a_key_that_goes_after_aws_did_not_accept_it_ends_what_the_one_before_has_assumed() {
+    type Removal = fn(&mut Kept, Now);
+    let clocks = clocks();
+    for (name, removal) in [
+        ("the clock finds it", (|keys, now| {
+            assert!(keys.is_due(Cause::Clock, now), "it is read on");
+            renewed(keys, &Err(Error::unusable("the Secret", "gone")), now);
+        }) as Removal),
+        ("a lookup finds it", |keys, now| {
+            drop(keys.looked_up(&OREGON.into(), Err(Error::unusable("the Secret", "gone")), now));
+        }),
+    ] {
+        let (mut keys, mut role) = (Kept::default().revocable(), in_force(None));
+        let term = Term::read_again(clocks.at(0).instant, Duration::from_mins(5));
+        keys.put(Opened { term, ..opened("first", 0, None) });
+        let wrong = Error::new(ErrorKind::BadCredentials, "InvalidClientTokenId", "a typo");
+        renewed(&mut keys, &Err(wrong), clocks.at(1));
+        role.follow(keys.withdrawals());
+        assert!(role.good(wall(1)).is_some(), "{name}: AWS may not know the new key yet");
+        removal(&mut keys, clocks.at(600));
+        role.follow(keys.withdrawals());
+        assert!(role.good(wall(600)).is_none(), "{name}");
+    }
+}
+
+#[test]
+fn a_key_that_is_put_back_in_place_of_one_that_aws_did_not_accept_is_identified_again() {
+    let clocks = clocks();
+    let (mut keys, first) = (Kept::default().revocable(), opened("first", 0, None));
+    keys.put(first.clone());
+    let wrong = Error::new(ErrorKind::BadCredentials, "InvalidClientTokenId", "a typo");
+    renewed(&mut keys, &Err(wrong), clocks.at(1));
+    assert!(!keys.uses(&"first") && keys.unanswered().is_some());
+    assert!(matches!(keys.loaded(&"first", first.term, wall(2)), Loaded::Others(Some(_))));
+    keys.put(first.clone());
+    keys.renewed(&first.clone(), &Ok(first), Cause::Clock, clocks.at(2));
+    assert!(keys.good(wall(2)).is_some() && keys.unanswered().is_none());
 }
 
 #[test]
@@ -200,8 +245,13 @@ fn whoever_asks_hears_what_is_kept_for_people_to_change_now() {
             renewed(session, &Err(error("down")), now);
             session.ask();
         }, 2, true, Some("down")),
+        ("another one, which AWS does not accept", |session, now| {
+            let wrong = Error::new(ErrorKind::BadCredentials, "InvalidClientTokenId", "a typo");
+            renewed(session, &Err(wrong), now);
+            assert!(session.good(now.time).is_none());
+        }, 600, true, Some("a typo")),
         ("the key is gone", |session, now| {
-            renewed(session, &Err(Error::new(ErrorKind::BadCredentials, "Code", "gone")), now);
+            renewed(session, &Err(Error::unusable("the Secret", "gone")), now);
             assert!(session.good(now.time).is_none());
         }, 600, false, None),
     ] {
