@@ -205,21 +205,37 @@ async fn a_role_that_a_removed_key_has_assumed_is_not_used_any_more() {
     teams.wait_account(&name, "Identified").await;
     teams.a.create::<LightsailKeyPair>("one", &pair(&name, "one")).await;
     teams.a.wait_ready::<LightsailKeyPair>("one", "Imported").await;
-
     let secrets = teams.operators.secrets();
     let mut kept = secrets.get("of-a").await.unwrap();
+
+    // AWS does not know the new key, which may be a slip of the keyboard.
+    let unknown = teams.a.simulator.add_account(OF_A);
+    teams.a.simulator.remove_credentials(&unknown);
+    let data = json!({
+        "aws_access_key_id": unknown.access_key_id,
+        "aws_secret_access_key": unknown.secret_access_key,
+    });
+    let patch = Patch::Merge(json!({ "stringData": data }));
+    secrets.patch("of-a", &PatchParams::default(), &patch).await.unwrap();
+    let message = teams.ask_account(&name, "InvalidCredentials").await;
+    assert!(message.contains("InvalidClientTokenId"), "{message}");
+    let handled = teams.api().get(&name).await.unwrap().status.unwrap().last_handled_reconcile;
+    assert_eq!(handled.as_deref(), Some("InvalidCredentials-1"), "the first answer says it");
+    teams.a.create::<LightsailKeyPair>("two", &pair(&name, "two")).await;
+    teams.a.wait_ready::<LightsailKeyPair>("two", "Imported").await;
+
     secrets.delete("of-a", &DeleteParams::default()).await.unwrap();
     let message = teams.ask_account(&name, "InvalidCredentials").await;
     assert!(message.contains("there is no such Secret"), "{message}");
     let (calls, assumed) = (teams.requests().len(), teams.sessions());
-    teams.a.create::<LightsailKeyPair>("two", &pair(&name, "two")).await;
-    teams.a.wait_stalled::<LightsailKeyPair>("two", "AccountNotReady").await;
+    teams.a.create::<LightsailKeyPair>("three", &pair(&name, "three")).await;
+    teams.a.wait_stalled::<LightsailKeyPair>("three", "AccountNotReady").await;
     assert_eq!(teams.requests().len(), calls, "the role is not used any more");
 
     kept.metadata.resource_version = None;
     secrets.create(&PostParams::default(), &kept).await.unwrap();
     teams.ask_account(&name, "Identified").await;
-    teams.a.wait_ready::<LightsailKeyPair>("two", "Imported").await;
+    teams.a.wait_ready::<LightsailKeyPair>("three", "Imported").await;
     assert!(teams.sessions() > assumed, "it is assumed again");
     teams.remove_accounts().await;
 }

@@ -225,7 +225,10 @@ impl Teams {
     /// Asks for a reconciliation of an account until it shows this reason. The message.
     pub(crate) async fn ask_account(&self, name: &str, reason: &str) -> String {
         let mut message = String::new();
-        let mut asked = 0;
+        let handled = self.api().get(name).await.unwrap().status.unwrap_or_default();
+        let handled = handled.last_handled_reconcile.unwrap_or_default();
+        let last = handled.strip_prefix(reason).and_then(|rest| rest.strip_prefix('-'));
+        let mut asked: u32 = last.map_or(0, |last| last.parse().unwrap());
         wait_for(&format!("the account {name} answers with {reason}"), async || {
             asked += 1;
             let word = format!("{reason}-{asked}");
