@@ -226,11 +226,11 @@ impl Memory {
         }
     }
 
-    /// The reset with this claim needs its turn no more. If it had left it, nobody else calls those
-    /// who wait for that.
+    /// The reset with this claim needs its turn no more. Those who wait for that are called, unless
+    /// a change of the object does it.
     pub(super) fn give_up(&self, claim: &ResetClaim, lane: &str) {
-        let had_left = self.turns.lock().give_up(&claim.uid);
-        if had_left {
+        let calls = self.turns.lock().give_up(claim);
+        if calls {
             let next = self.rows.lock().next(claim.key(), lane);
             self.woken.lock().extend(next);
         }
@@ -294,7 +294,7 @@ mod tests {
     use super::*;
     use crate::api::{EXECUTED_ANNOTATION, HostKeyReset};
     use crate::clock::Clocks;
-    use crate::host_key_reset::claim::row_of;
+    use crate::host_key_reset::claim::{Stage, row_of};
     use crate::host_key_reset::turns::TurnTiming;
     use crate::host_key_reset::world::Turn;
     use crate::lightsail::Acknowledged;
@@ -438,7 +438,7 @@ mod tests {
             memory.note_gone(&at, &seen, "eu-west-1", None, EFFECT);
             assert_eq!(may_begin(&memory, "next"), !is_marked);
             memory.give_up(&seen, "eu-west-1");
-            memory.turns.lock().give_up("next");
+            memory.turns.lock().give_up(&claim("next", &json!({})));
         }
     }
 
@@ -459,6 +459,15 @@ mod tests {
         memory.settle(&at("own"), &own, "eu-west-1", Some(&answer), aftermath, EFFECT);
         assert_eq!(memory.take_woken(), [(at("next"), "eu-west-1".into())]);
         assert_eq!(memory.take_woken(), [], "once");
+
+        let blocked = ResetClaim { stage: Stage::Blocked, ..claim("blocked", &json!({})) };
+        let over = Aftermath { call: CallAfter::Over, keeps_start: true, has_failed: false };
+        for (stage, woken) in [(Stage::Blocked, 1), (Stage::Over, 0)] {
+            let own = ResetClaim { stage, ..blocked.clone() };
+            memory.turns.lock().hold(&own, Moment::now(), EFFECT);
+            memory.settle(&at("blocked"), &own, "eu-west-1", None, over, EFFECT);
+            assert_eq!(memory.take_woken().len(), woken, "{stage:?}");
+        }
     }
 
     #[test]

@@ -140,9 +140,12 @@ impl Turns {
         self.insert(own.uid.clone(), Holder { place: place(own), until, is_left: false }, now);
     }
 
-    /// The reset with this uid needs its turn no more. Returns whether it had left it.
-    pub(super) fn give_up(&mut self, uid: &str) -> bool {
-        self.0.remove(uid).is_some_and(|holder| holder.is_left)
+    /// The reset with this claim needs its turn no more. Returns whether it had one of which nobody
+    /// is told otherwise that it is over: a change of the object calls those who wait, but one that
+    /// is gone changes no more, and one that was blocked and is so again has not changed.
+    pub(super) fn give_up(&mut self, claim: &ResetClaim) -> bool {
+        let held = self.0.remove(&claim.uid);
+        held.is_some_and(|holder| holder.is_left || claim.stage == Stage::Blocked)
     }
 
     /// The object with this claim is gone, and its call may still take effect. Nobody has its turn
@@ -324,7 +327,7 @@ mod tests {
             "one that is over holds nothing");
         assert_eq!(take(&first, &[], 1_004), Turn::Taken, "nor does one that is gone");
         assert_eq!(take(&second, &others(&first), 1_200), Turn::Taken, "nor one whose time is up");
-        turns.give_up("a");
+        turns.give_up(&second);
         assert_eq!(turns.0.len(), 0, "nothing is kept of one whose time is up");
     }
 
@@ -346,10 +349,10 @@ mod tests {
         // Its reconciliation ends without an answer.
         leave(&mut turns, &first, 1_100);
         assert_eq!(take(&mut turns, &own, 1_101), until(1_180), "and no shorter than its effect");
-        assert!(turns.give_up("b"), "it was answered");
-        assert!(!turns.give_up("b"));
+        assert!(turns.give_up(&first), "it was answered");
+        assert!(!turns.give_up(&first));
         assert_eq!(take(&mut turns, &own, 1_102), Turn::Taken);
-        assert!(!turns.give_up("own"), "nobody waits for what was not left");
+        assert!(!turns.give_up(&own), "its own change says it");
         // Another process made the call, and this one never gave it a turn.
         leave(&mut turns, &first, 1_200);
         assert_eq!(take(&mut turns, &own, 1_201), until(1_280));
@@ -357,7 +360,7 @@ mod tests {
         assert_eq!(take(&mut turns, &elsewhere, 1_201), Turn::Taken);
         // Several went, and one was answered.
         leave(&mut turns, &claim("c", 1_000, begun(1_600)), 1_210);
-        turns.give_up("c");
+        turns.give_up(&claim("c", 1_000, begun(1_600)));
         assert_eq!(take(&mut turns, &own, 1_211), until(1_280));
         assert_eq!(take(&mut turns, &own, 1_280), Turn::Taken, "its time is up");
     }
