@@ -195,9 +195,9 @@ impl Default for Metrics {
                     by what became of their key pair: Deleted, or Released if it stays in \
                     Lightsail";
         let vanished_ended = add(all, "vanished_objects_ended", help, Family::default());
-        let help = "Key pairs that stay in Lightsail with their owner tag because the namespace \
-                    of their object was deleted while the object was not allowed to use its \
-                    account";
+        let help = "Key pairs that stay in Lightsail, with their owner tag if they had one, \
+                    because the namespace of their object was deleted while the object was not \
+                    allowed to use its account";
         let abandoned = add(all, "abandoned_key_pairs", help, Counter::default());
         let help = "Requests sent to Lightsail, by operation, region and code: OK, Lightsail's \
                     error code, or why there was no response, such as Timeout";

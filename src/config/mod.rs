@@ -486,11 +486,21 @@ mod tests {
         for text in ["", "20", "-1s", "0s", "soon", &absurd].into_iter().chain(longest) {
             assert!(duration(text).is_err(), "{text}");
         }
-        for text in ["info", "warn,lightsail_operator=debug", "off", "WARN", "hyper=trace, info"] {
+        for text in [
+            "info",
+            "warn,lightsail_operator=debug",
+            "off",
+            "WARN",
+            "hyper=trace, info",
+            "[span]=debug",
+            "hyper=trace,a[b{c=d}]=info,[e]",
+        ] {
             assert_eq!(log_filter(text).as_deref(), Ok(text));
         }
         assert_eq!(log_filter("").as_deref(), Ok(LOG), "an empty variable is as good as none");
-        for text in ["infoo", "x y", "é", "-1", " ", "info,", "lightsail_operator"] {
+        for text in
+            ["infoo", "x y", "é", "-1", " ", "info,", "lightsail_operator", "a[b{c=d,e=f}]=info"]
+        {
             assert!(log_filter(text).is_err(), "{text}");
         }
     }

@@ -43,8 +43,13 @@ pub(crate) fn own_words() -> Vec<Error> {
         Error::expired_credentials(false),
         Error::credentials_late(Duration::from_secs(30)),
     ];
-    errors.extend(causes().iter().map(Error::from));
+    errors.extend(of_connections());
     errors
+}
+
+/// Why there was no answer.
+pub(crate) fn of_connections() -> Vec<Error> {
+    causes().iter().map(Error::from).collect()
 }
 
 fn causes() -> Vec<Failure> {

@@ -5,6 +5,7 @@
 mod checkers;
 mod generated;
 mod lifecycle;
+mod notes;
 mod people;
 
 mod refused;

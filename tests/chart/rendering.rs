@@ -79,6 +79,8 @@ aws: {existingSecret: aws}                                    | Deployment | $AW
 aws: {existingSecret: aws}                                    | Deployment | $AWS_SESSION_TOKEN | secretKeyRef: {name: aws, key: AWS_SESSION_TOKEN, optional: true}
 concurrency: 1000                                             | Deployment | --concurrency | ["=1000"]
 log: {filter: "warn,a=debug"}                                 | Deployment | --log= | ["warn,a=debug"]
+log: {filter: "[span]=debug"}                                 | Deployment | --log= | ["[span]=debug"]
+log: {filter: "hyper=trace,a[b{c=d}]=info,[e]"}               | Deployment | --log= | ["hyper=trace,a[b{c=d}]=info,[e]"]
 log: {format: text}                                           | Deployment | --log-format | [=text]
 crds: {enabled: false}                                        | CustomResourceDefinition lightsailkeypairs.lightsail-operator.dev | | null
 crds: {enabled: false}                                        | CustomResourceDefinition hostkeyresets.lightsail-operator.dev | | null

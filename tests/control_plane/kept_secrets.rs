@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use lightsail_operator::api::LightsailKeyPair;
 use serde_json::{Value, json};
 
@@ -89,6 +89,40 @@ async fn whoever_leaves_a_secret_as_the_message_says_keeps_the_pair() {
     assert_eq!(bed.region.find_key_pair("fleet").unwrap().arn, made.arn);
     assert_eq!(bed.calls("ImportKeyPair"), 1);
     assert_eq!(bed.calls("DeleteKeyPair"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_is_renamed_and_moved_as_the_page_says() {
+    let page = include_str!("../../docs/lightsailkeypair.md").replace('\n', " ");
+    let says = "set `deletionPolicy: Retain`, delete it, and create the new one with the same \
+                `keyPairName` and a copy of the Secret, without annotations and owner references.";
+    assert!(page.contains(says));
+    let bed = Bed::new("moved-object").await;
+    let _operator = bed.start().await;
+    let spec = |secret: &str| {
+        let mut spec =
+            generated(&json!({ "secret": { "name": secret, "deleteWithObject": true } }));
+        spec["keyPairName"] = json!("fleet");
+        spec["deletionPolicy"] = json!("Retain");
+        spec
+    };
+    bed.create::<LightsailKeyPair>("fleet", &spec("fleet")).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Generated").await;
+    let made = bed.region.find_key_pair("fleet").unwrap();
+    let mut copy = bed.secrets().get("fleet").await.unwrap();
+    assert!(copy.metadata.annotations.is_some() && copy.metadata.owner_references.is_some());
+    copy.metadata = ObjectMeta {
+        name: Some("fleet2".to_owned()),
+        labels: copy.metadata.labels,
+        ..ObjectMeta::default()
+    };
+    bed.delete::<LightsailKeyPair>("fleet").await;
+    bed.wait_gone::<LightsailKeyPair>("fleet").await;
+    bed.secrets().create(&PostParams::default(), &copy).await.unwrap();
+    bed.create::<LightsailKeyPair>("fleet2", &spec("fleet2")).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet2", "Adopted").await;
+    assert_eq!(bed.region.find_key_pair("fleet").unwrap().arn, made.arn);
+    assert_eq!(bed.calls("ImportKeyPair"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -171,7 +171,7 @@ async fn a_deletion_waits_for_the_rights_that_went_first_and_the_probe_says_so()
 
     // The way out in the chart's README.
     let temporary = json!({ "fullnameOverride": format!("{name}-temporary"),
-        "serviceAccount": { "create": false, "name": name } });
+        "serviceAccount": { "create": false, "name": name }, "accounts": { "enabled": false } });
     grant(&bed, temporary).await;
     bed.wait_gone::<LightsailKeyPair>("fleet").await;
     assert!(bed.region.find_key_pair("fleet").is_none());

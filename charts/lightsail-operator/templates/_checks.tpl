@@ -214,7 +214,7 @@ resources podSecurityContext securityContext
 
 {{- define "lightsail-operator.checkSyntax" -}}
 {{- $level := "(?i:off|error|warn|info|debug|trace)" }}
-{{- $directive := printf `(%s|[\w:-]+(\[[^\]]*\])?=%s)` $level $level }}
+{{- $directive := printf `(%s|[\w:-]+=%s|[\w:-]*\[[^\],]*\](=%s)?)` $level $level $level }}
 {{- if not (regexMatch (printf "^%s(,%s)*$" $directive $directive) .Values.log.filter) }}
 {{- $example := "info, or warn,lightsail_operator=debug" }}
 {{- fail (printf "log.filter cannot be %q: write, for example, %s" .Values.log.filter $example) }}

@@ -41,7 +41,8 @@ pub struct Allowed {
 
     /// What objects may do with key pairs that already exist. Default: `Retain`.
     ///
-    /// - `Never`: objects cannot adopt them.
+    /// - `Never`: objects cannot adopt them, except one with the object's own owner tag and key, as
+    ///   after a restore.
     /// - `Retain`: objects can adopt them, which sets the owner tag. The operator never deletes or
     ///   replaces an adopted key pair, and gives it no other tags.
     /// - `Full`: objects can adopt them, delete them and change their other tags. The operator

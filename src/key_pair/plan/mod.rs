@@ -47,7 +47,7 @@ pub use key::{verified, wanted_key};
 pub use operations::looked_up;
 pub use ownership::{came_to_nothing, is_replaced, own_pair};
 pub use pair::is_kept_as_it_is;
-pub use permission::RELEASE_WITHOUT_CALL;
+pub use permission::{RELEASE_WITHOUT_CALL, release_command};
 pub use reads::{
     max_age_of_list, max_age_of_list_for, needs_another_read, pages_for_count, pages_for_pair,
 };

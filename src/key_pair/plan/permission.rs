@@ -99,8 +99,8 @@ fn refused(desired: &Desired, observed: &Observed, why: Refused<'_>) -> Step {
         let why = without_access(observed, Release::NoAccess);
         return end(desired, observed, &Message::Released { why, tag_stays: None });
     }
-    let patch = patch(desired);
-    let stalled = Message::Account(Shared::NoAccess { why, way_out: WayOut::Or(&patch) });
+    let release = release_command(desired.owner.object());
+    let stalled = Message::Account(Shared::NoAccess { why, way_out: WayOut::Or(&release) });
     let Some(is_terminating) = observed.namespace_terminating else { return Step::ReadNamespace };
     match desired.deleted_at.filter(|_| is_terminating) {
         // That its namespace is deleted next is something that no watch reports.
@@ -123,8 +123,8 @@ fn without_access(observed: &Observed, why: Release) -> Release {
 }
 
 /// The command that releases an object without a call.
-fn patch(desired: &Desired) -> String {
-    let (namespace, name) = desired.owner.object();
+#[must_use]
+pub fn release_command((namespace, name): (&str, &str)) -> String {
     format!(
         "release the object without a call to AWS: kubectl patch lightsailkeypair {name} -n \
          {namespace} --type merge -p '{{\"spec\":{{\"deletionPolicy\":\"Retain\"}}}}'"

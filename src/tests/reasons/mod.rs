@@ -10,10 +10,12 @@ use serde_json::Value;
 
 use crate::access::permission::{Refusal, Refused};
 use crate::account::message::Message as AccountMessage;
+use crate::api::account::DefaultKeyPairAction;
 use crate::config::Config;
 use crate::engine::Verdict;
 use crate::engine::message::{Message as CommonMessage, WayOut};
-use crate::lightsail::samples;
+use crate::key_pair::plan::release_command;
+use crate::lightsail::{Error, ErrorKind, samples};
 
 mod host_key_resets;
 mod key_pairs;
@@ -55,11 +57,44 @@ fn every_message_has_a_sample() {
 /// Of an object that has a pair.
 const AGAIN: WayOut<'_> = WayOut::Again("set deletionPolicy: Retain");
 
+/// What an account does not allow. One more is among the messages about key pairs.
+const REFUSALS: [Refusal; 7] = [
+    Refusal::Region,
+    Refusal::Type,
+    Refusal::TakeOver,
+    Refusal::DefaultKeyPair(DefaultKeyPairAction::Download),
+    Refusal::DefaultKeyPair(DefaultKeyPairAction::Create),
+    Refusal::DefaultKeyPair(DefaultKeyPairAction::Delete),
+    Refusal::HostKeyReset,
+];
+
+#[test]
+fn every_refusal_of_an_account_has_a_sample() {
+    let mut shown = names(&REFUSALS);
+    // An account that does not allow the namespace is not found.
+    shown.extend(["Name", "Namespace"].map(str::to_owned));
+    assert_eq!(shown, variants(include_str!("../../access/permission/mod.rs"), "Refusal"));
+}
+
+/// Of objects that their account does not allow. The last one is being deleted.
+fn not_allowed() -> Vec<CommonMessage<'static>> {
+    let refused = |refusal| CommonMessage::NoAccess {
+        why: Refused::NotAllowed("production", refusal),
+        way_out: WayOut::None,
+    };
+    let release = release_command(("team-a", "fleet")).leak();
+    let ended = CommonMessage::NoAccess {
+        why: Refused::NotAllowed("production", Refusal::Region),
+        way_out: WayOut::Or(release),
+    };
+    REFUSALS.map(refused).into_iter().chain([ended]).collect()
+}
+
 fn common() -> Vec<CommonMessage<'static>> {
     let account =
         || -> &'static crate::ids::AccountId { Box::leak(Box::new("123456789012".into())) };
     let other = || -> &'static crate::ids::AccountId { Box::leak(Box::new("210987654321".into())) };
-    vec![
+    let mut samples = vec![
         CommonMessage::OfOtherAccount {
             account: account(),
             other: other(),
@@ -99,10 +134,6 @@ fn common() -> Vec<CommonMessage<'static>> {
         },
         CommonMessage::NoAccess { why: Refused::NotFound("production"), way_out: WayOut::None },
         CommonMessage::NoAccess { why: Refused::NotFound("production"), way_out: AGAIN },
-        CommonMessage::NoAccess {
-            why: Refused::NotAllowed("production", Refusal::Region),
-            way_out: WayOut::None,
-        },
         CommonMessage::NoAccess { why: Refused::Terminating("production"), way_out: WayOut::None },
         CommonMessage::NoAccess { why: Refused::NotFound("production"), way_out: WayOut::OnlyAsk },
         CommonMessage::OfOtherAccount {
@@ -128,12 +159,16 @@ fn common() -> Vec<CommonMessage<'static>> {
             action: Some("ImportKeyPair"),
             code: "AccessDeniedException",
         },
+    ];
+    samples.extend(not_allowed());
+    samples.extend([
         CommonMessage::LastingConflict,
         CommonMessage::RefusedByKubernetes { why: "secrets is forbidden" },
         CommonMessage::KubernetesFails { why: "no response in time" },
         CommonMessage::Unsupported { field: "spec.imported" },
         CommonMessage::TooManySteps,
-    ]
+    ]);
+    samples
 }
 
 fn of_accounts() -> Vec<AccountMessage<'static>> {
@@ -145,6 +180,24 @@ fn of_accounts() -> Vec<AccountMessage<'static>> {
         AccountMessage::InUse { users: 3 },
         AccountMessage::InvalidSelector,
     ]
+}
+
+/// Somebody who reads a code there finds what to do.
+#[test]
+fn the_page_about_trouble_has_every_code_of_credentials_and_connections() {
+    let page = std::fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();
+    let (_, section) = page.split_once("\n## No credentials, or no connection to AWS\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let is_bad = |error: &Error| error.kind == ErrorKind::BadCredentials;
+    let of_credentials = samples::own_words().into_iter().filter(is_bad);
+    let codes = of_credentials.chain(samples::of_connections()).map(|error| error.code);
+    let codes: BTreeSet<String> = codes.collect();
+    assert!(codes.len() > 15, "{codes:?}");
+    for code in codes {
+        // Reasons, which other sections are about.
+        let is_reason = ["ServiceError", "WrongAccount"].contains(&code.as_str());
+        assert!(is_reason || section.contains(&format!("`{code}`")), "{code} is not there");
+    }
 }
 
 fn of_errors() -> Vec<Row> {

@@ -116,6 +116,11 @@ fn a_generated_pair_that_shall_be_there() {
             o.secret = Lookup::Found(Found { key: Some(key.clone()), ..somebodys_secret() });
             o.pair = live(Some(listed(key)));
         }, "RecordAdoption"),
+        ("not the copy of another object's that still says so", |_, o, key| {
+            o.secret = Lookup::Found(Found { key: Some(key.clone()), is_of_another: true,
+                ..somebodys_secret() });
+            o.pair = live(Some(listed(key)));
+        }, "Stalled SecretNotOwned"),
         ("then it is", |_, o, key| {
             stands(o, key);
             o.secret = Lookup::Found(Found { key: Some(key.clone()), ..somebodys_secret() });
