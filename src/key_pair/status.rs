@@ -301,7 +301,9 @@ fn public_key_sha256(
     let key = own
         .zip(plan::wanted_key(desired, observed))
         .filter(|(pair, _)| plan::verified(desired, observed, pair) == Some(Match::Same));
-    let imported = own.and_then(|_| plan::imported_key(&observed.recorded).cloned());
+    // The intent on record has the key that was to replace that of a pair which is shown again.
+    let of_intent = own.filter(|pair| !plan::is_replaced(observed, pair));
+    let imported = of_intent.and_then(|_| plan::imported_key(&observed.recorded).cloned());
     key.map(|(_, key)| key.sha256()).or(imported).or_else(|| before.public_key_sha256.clone())
 }
 

@@ -63,7 +63,7 @@ fn an_object_is_on_its_way_until_it_shows_what_came_of_it() {
     assert!(!is_coming(&object), "it waits for something else");
 }
 
-fn of_no_known_form(pair: KeyPair) -> KeyPair {
+pub(super) fn of_no_known_form(pair: KeyPair) -> KeyPair {
     KeyPair { fingerprint: Some("of a new form".into()), ..pair }
 }
 
@@ -307,6 +307,35 @@ fn i12_an_intent_ends_under_which_nothing_was_sent() {
         let status = status::status(&object, &desired, &observed, verdict);
         assert_eq!(status.import_intent.map(|intent| intent.date), expected, "{sentence}");
     }
+}
+
+/// The key that was to replace that of a pair which was not gone is not the pair's.
+#[test]
+fn a_pair_that_is_shown_again_is_recorded_without_the_key_of_the_intent() {
+    let former = tagged(pair(SECOND), OWNER);
+    let mut object = with_intent(Some("arn:own"));
+    let intent = object.status.as_mut().unwrap().import_intent.as_mut().unwrap();
+    intent.replaced_created_at.clone_from(&former.created_at);
+    intent.replaced_origin = Some(Origin::Imported);
+    let (mut desired, mut observed) = unrecorded(Goal::Present);
+    desired.pair = DesiredPair::Imported {
+        key: ImportedKey::Inline(PublicKey::parse(FIRST)),
+        replace: ReplacePolicy::Recreate,
+    };
+    observed.recorded = record::recorded(&object);
+    (observed.pair, observed.sent) = (live(Some(former)), None);
+    let step = plan(&desired, &observed);
+    let Step::Finish(verdict) = &step else { panic!("{step:?}") };
+    object.status = Some(status::status(&object, &desired, &observed, verdict));
+    let status = object.status.clone().unwrap();
+    assert_eq!((status.arn.as_deref(), status.origin), (Some("arn:own"), Some(Origin::Imported)));
+    assert_eq!((status.public_key_sha256, status.import_intent), (None, None));
+    observed.recorded = record::recorded(&object);
+    assert!(matches!(plan(&desired, &observed), Step::Delete { .. }));
+    desired.pair = with_key(SECOND);
+    assert!(own_pair(&desired, &observed).is_some());
+    let step = plan(&desired, &observed);
+    assert!(matches!(&step, Step::Finish(it) if it.reason == Reason::Imported), "{step:?}");
 }
 
 /// The key was imported just now.

@@ -124,6 +124,11 @@ fn replace(observed: &mut Observed, by: Replaced) {
     observed.recorded.intent.as_mut().unwrap().replaced = Some(by);
 }
 
+fn recreate(desired: &mut Desired) {
+    desired.pair = DesiredPair::Imported { key: ImportedKey::Inline(PublicKey::parse(FIRST)),
+        replace: ReplacePolicy::Recreate };
+}
+
 /// A Generated object that is being deleted.
 fn generated(desired: &mut Desired, delete_with_object: bool) {
     let secret = SecretSpec { delete_with_object, ..kept() };
@@ -212,6 +217,51 @@ fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
         ("a list does not tell that", |_, o| {
             (o.sent, o.pair) = (None, cached(Some(tagged(pair(FIRST), OWNER))));
         }, "Read pair live"),
+        ("nor if the key was changed since: it is replaced once it is on record", |d, o| {
+            let pair = tagged(pair(SECOND), OWNER);
+            recreate(d);
+            replace(o, replaced("arn:own", pair.created_at.as_deref()));
+            (o.sent, o.pair) = (sent(NOW, false), live(Some(pair)));
+        }, "Reconciling InProgress"),
+        ("I1: not while an import may take effect", |d, o| {
+            let pair = tagged(pair(SECOND), OWNER);
+            recreate(d);
+            replace(o, replaced("arn:own", pair.created_at.as_deref()));
+            o.pair = live(Some(pair));
+        }, "Reconciling InProgress"),
+        ("I1: not by its ARN alone", |d, o| {
+            recreate(d);
+            o.sent = None;
+        }, "Stalled NameConflict"),
+        ("I1: not with another time", |d, o| {
+            recreate(d);
+            replace(o, replaced("arn:own", Some("2026-11-24T11:00:00Z")));
+            o.sent = None;
+        }, "Stalled NameConflict"),
+        ("I1: not without the tag", |d, o| {
+            recreate(d);
+            replace(o, replaced("arn:own", pair(SECOND).created_at.as_deref()));
+            (o.sent, o.pair) = (None, live(Some(pair(SECOND))));
+        }, "Stalled NameConflict"),
+        ("I1: not if it was adopted", |d, o| {
+            let pair = tagged(pair(SECOND), OWNER);
+            recreate(d);
+            let by = replaced("arn:own", pair.created_at.as_deref());
+            replace(o, Replaced { origin: Some(Origin::Adopted), ..by });
+            (o.sent, o.pair) = (None, live(Some(pair)));
+        }, "Stalled NameConflict"),
+        ("I1: nor if no fingerprint tells that it has another key", |d, o| {
+            let pair = intent::of_no_known_form(tagged(pair(SECOND), OWNER));
+            recreate(d);
+            replace(o, replaced("arn:own", pair.created_at.as_deref()));
+            (o.sent, o.pair) = (None, live(Some(pair)));
+        }, "Stalled NameConflict"),
+        ("it goes with the object", |d, o| {
+            let pair = tagged(pair(SECOND), OWNER);
+            d.goal = Goal::ObjectDeleted;
+            replace(o, replaced("arn:own", pair.created_at.as_deref()));
+            (o.sent, o.pair) = (None, live(Some(pair)));
+        }, "Delete"),
         ("unless another owner has tagged it since", |_, o| {
             o.sent = None;
             o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
@@ -220,6 +270,10 @@ fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
     let (desired, observed) = base();
     let seen = Observed { sent: None, pair: live(Some(pair(FIRST))), ..observed };
     assert_eq!(own_pair(&desired, &seen), Some((pair(FIRST), Origin::Generated)), "as it was");
+    let former = tagged(pair(SECOND), OWNER);
+    let mut changed = Observed { pair: live(Some(former.clone())), ..seen.clone() };
+    replace(&mut changed, replaced("arn:own", former.created_at.as_deref()));
+    assert_eq!(own_pair(&desired, &changed), Some((former, Origin::Generated)), "to be replaced");
     let early = Observed { sent: sent("2026-11-24T12:01:00Z", false), ..seen };
     assert_eq!(own_pair(&desired, &early), None, "that read may be an old one");
     let pause = |accepted| {
