@@ -19,7 +19,10 @@ pub enum WayOut<'a> {
     Again(&'a str),
     /// Only to ask: the call of the object may have been made, so another object must not be
     /// created for it.
-    OnlyAsk,
+    OnlyAsk {
+        /// Whether it is known that it was, and only its end is not.
+        accepted: bool,
+    },
 }
 
 /// A message; `Display` has the texts.
@@ -244,10 +247,16 @@ fn advice(why: Refused<'_>, way_out: WayOut<'_>) -> String {
 impl WayOut<'_> {
     /// Follows a cause. `usual` is what is advised, unless another object must not be created.
     fn after(self, to: &mut fmt::Formatter<'_>, usual: impl Fn() -> String) -> fmt::Result {
-        if self == Self::OnlyAsk {
-            return to.write_str(
-                ", so the operator cannot find out whether Lightsail accepted the call; ask \
-                 whoever manages the accounts before you create another HostKeyReset",
+        if let Self::OnlyAsk { accepted } = self {
+            let unknown = if accepted {
+                "how the operation ended"
+            } else {
+                "whether Lightsail accepted the call"
+            };
+            return write!(
+                to,
+                ", so the operator cannot find out {unknown}; ask whoever manages the accounts \
+                 before you create another HostKeyReset"
             );
         }
         write!(to, "; {}", usual())?;
@@ -258,7 +267,7 @@ impl WayOut<'_> {
     fn or(self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Or(way_out) => write!(to, ", or {way_out}"),
-            Self::None | Self::Again(_) | Self::OnlyAsk => Ok(()),
+            Self::None | Self::Again(_) | Self::OnlyAsk { .. } => Ok(()),
         }
     }
 
@@ -266,7 +275,7 @@ impl WayOut<'_> {
     fn create(self) -> String {
         match self {
             Self::Again(first) => format!("{first}, delete this object, and create it again"),
-            Self::None | Self::Or(_) | Self::OnlyAsk => "create a new object".to_owned(),
+            Self::None | Self::Or(_) | Self::OnlyAsk { .. } => "create a new object".to_owned(),
         }
     }
 }

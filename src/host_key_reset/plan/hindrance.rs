@@ -55,7 +55,8 @@ pub(super) fn hindrance(desired: &Desired, observed: &Observed) -> Option<Hindra
 /// Once the call may have been made, another object would make it again.
 fn way_out(observed: &Observed) -> WayOut<'static> {
     let may_be_called = observed.status.attempts > 0 && !observed.intent_written;
-    if may_be_called { WayOut::OnlyAsk } else { WayOut::None }
+    let accepted = !observed.status.operations.is_empty();
+    if may_be_called { WayOut::OnlyAsk { accepted } } else { WayOut::None }
 }
 
 pub(super) fn refused(message: &Message<'_>) -> Hindrance {

@@ -135,12 +135,19 @@ fn common() -> Vec<CommonMessage<'static>> {
         CommonMessage::NoAccess { why: Refused::NotFound("production"), way_out: WayOut::None },
         CommonMessage::NoAccess { why: Refused::NotFound("production"), way_out: AGAIN },
         CommonMessage::NoAccess { why: Refused::Terminating("production"), way_out: WayOut::None },
-        CommonMessage::NoAccess { why: Refused::NotFound("production"), way_out: WayOut::OnlyAsk },
+        CommonMessage::NoAccess {
+            why: Refused::NotFound("production"),
+            way_out: WayOut::OnlyAsk { accepted: false },
+        },
+        CommonMessage::NoAccess {
+            why: Refused::NotFound("production"),
+            way_out: WayOut::OnlyAsk { accepted: true },
+        },
         CommonMessage::OfOtherAccount {
             account: account(),
             other: other(),
             name: Some("production"),
-            way_out: WayOut::OnlyAsk,
+            way_out: WayOut::OnlyAsk { accepted: false },
         },
         CommonMessage::AccountFails {
             name: "production",

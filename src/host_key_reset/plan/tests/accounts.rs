@@ -77,6 +77,16 @@ fn i6_nobody_whose_call_may_have_been_made_is_told_to_create_another_reset() {
             assert_eq!(message.contains("create a new"), !is_begun, "{message}");
             let asks = message.contains("the accounts before you create another HostKeyReset");
             assert_eq!(asks, is_begun, "{message}");
+            if !is_begun {
+                continue;
+            }
+            assert!(message.contains("whether Lightsail accepted the call"), "{message}");
+            observed.status.operations = vec![operation("a", "Started", "2026-11-24T12:00:00Z")];
+            let Step::Progress { verdict, .. } = plan(&desired(), &observed) else {
+                panic!("it is followed")
+            };
+            let message = &verdict.message;
+            assert!(message.contains("find out how the operation ended; ask"), "{message}");
         }
     }
 }
