@@ -193,8 +193,8 @@ impl Error {
         let message = format!(
             "the operator is not allowed to use the region {region}, only {}; create a new object \
              in an allowed region, or ask for the region to be added to --allowed-regions (in the \
-             chart, aws.allowedRegions; to release an object that is being deleted, set \
-             deletionPolicy: Retain)",
+             chart, aws.allowedRegions); to release an object that is being deleted, set \
+             deletionPolicy: Retain",
             allowed.join(", ")
         );
         Self::new(ErrorKind::RegionNotAllowed, "RegionNotAllowed", message)

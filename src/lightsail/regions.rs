@@ -259,6 +259,7 @@ mod tests {
         regions.admit(&"eu-west-1".into(), &"a".into()).unwrap();
         let refused = regions.admit(&"eu-west-2".into(), &"a".into()).unwrap_err();
         assert_eq!(refused.kind, ErrorKind::RegionNotAllowed);
+        assert!(refused.message.contains("(in the chart, aws.allowedRegions); to release"));
         assert!(refused.message.contains("eu-west-1, us-east-1"), "{refused}");
         let first = |wanted: &[&str]| {
             let wanted: Vec<String> = wanted.iter().map(|region| (*region).to_owned()).collect();
