@@ -70,8 +70,8 @@ pub fn load(environment: &Environment, proxies: &Proxies) -> anyhow::Result<kube
         }
         // In a pod no proxy is used: it is there for what is outside the cluster.
         Ok(_) => in_pod(&KubeconfigError::CurrentContextNotSet)?,
-        Err(KubeconfigError::ReadConfig(error, path)) if is_named(environment, &error) => {
-            anyhow::bail!("the kubeconfig {} cannot be read: {error}", path.display())
+        Err(error @ KubeconfigError::ReadConfig(..)) if is_named(environment, &error) => {
+            anyhow::bail!(unread(&error))
         }
         Err(error @ (KubeconfigError::ReadConfig(..) | KubeconfigError::FindPath)) => {
             in_pod(&error)?
@@ -105,10 +105,7 @@ pub fn client(config: &kube::Config, readiness: &Readiness) -> anyhow::Result<Cl
 /// As for kubectl, files that do not exist count for nothing.
 fn read(environment: &Environment) -> Result<Kubeconfig, KubeconfigError> {
     let files = environment.paths("KUBECONFIG").map(Kubeconfig::read_from);
-    let is_missing = |file: &Result<_, _>| match file {
-        Err(KubeconfigError::ReadConfig(error, _)) => error.kind() == io::ErrorKind::NotFound,
-        Ok(_) | Err(_) => false,
-    };
+    let is_missing = |file: &Result<_, _>| file.as_ref().is_err_and(is_missing);
     let mut files = files.filter(|file| !is_missing(file)).peekable();
     if files.peek().is_none() {
         return Kubeconfig::read();
@@ -118,13 +115,29 @@ fn read(environment: &Environment) -> Result<Kubeconfig, KubeconfigError> {
 
 /// Whether the file that cannot be read is one that somebody named, and is there. The one in the
 /// home directory counts for nothing then: in a pod, that may be anybody's.
-fn is_named(environment: &Environment, error: &io::Error) -> bool {
-    environment.paths("KUBECONFIG").next().is_some() && error.kind() != io::ErrorKind::NotFound
+fn is_named(environment: &Environment, error: &KubeconfigError) -> bool {
+    environment.paths("KUBECONFIG").next().is_some() && !is_missing(error)
+}
+
+fn is_missing(error: &KubeconfigError) -> bool {
+    let KubeconfigError::ReadConfig(error, _) = error else { return false };
+    error.kind() == io::ErrorKind::NotFound
+}
+
+/// Why there is nothing to read. The library puts a path in quotes twice.
+fn unread(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::ReadConfig(error, path) => {
+            format!("the kubeconfig {} cannot be read: {error}", path.display())
+        }
+        error => error.to_string(),
+    }
 }
 
 fn in_pod(no_file: &KubeconfigError) -> anyhow::Result<kube::Config> {
     kube::Config::incluster().map_err(|_| {
-        anyhow::anyhow!("no cluster is configured; set KUBECONFIG, or run in a pod: {no_file}")
+        let why = unread(no_file);
+        anyhow::anyhow!("no cluster is configured; set KUBECONFIG, or run in a pod: {why}")
     })
 }
 
@@ -312,6 +325,14 @@ mod tests {
         let environment = Environment::from([("KUBECONFIG", folder.to_str().unwrap())]);
         let why = load(&environment, &Proxies::default()).unwrap_err().to_string();
         assert!(why.contains(&format!("{} cannot be read", folder.display())), "{why}");
+    }
+
+    #[test]
+    fn a_file_that_is_missing_is_named_without_quotes() {
+        let missing = io::Error::from(io::ErrorKind::NotFound);
+        let missing = KubeconfigError::ReadConfig(missing, "/home/ann/.kube/config".into());
+        let why = in_pod(&missing).unwrap_err().to_string();
+        assert!(why.contains(": the kubeconfig /home/ann/.kube/config cannot be read: "), "{why}");
     }
 
     #[test]
