@@ -1,6 +1,6 @@
 //! The calls: one method for each operation of Lightsail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::clock::Clock;
 use super::convert;
 use super::error::{Error, ErrorKind};
-use super::identifier::request_id;
+use super::identifier::{is_id, request_id};
 use super::pages::Pages;
 use super::retry::Policy;
 use super::sender::{ALWAYS, IsWanted, Sender};
@@ -346,13 +346,18 @@ impl Lightsail {
     /// account has not enabled is unverified.
     ///
     /// # Errors
-    /// As classified.
+    /// As classified. Also if it names none: there is no account without regions.
     pub async fn regions(&self) -> Result<Vec<Region>> {
         let call = self.client.get_regions();
         let mut answer = self.sender.read("GetRegions", || call.clone().send()).await?.value;
         let regions = list(answer.regions.take(), &answer, "regions")?;
         let names = regions.into_iter().filter_map(|it| it.name);
-        Ok(names.map(|name| Region::from(name.as_str())).collect())
+        let names: BTreeSet<Region> =
+            names.filter(|name| is_id(name.as_str())).map(|it| it.as_str().into()).collect();
+        if names.is_empty() {
+            return Err(Error::incomplete("regions"));
+        }
+        Ok(names.into_iter().collect())
     }
 
     /// `GetInstance`. Only the ARN and the tags are read.

@@ -458,6 +458,26 @@ async fn a_list_of_regions_that_cannot_be_read_is_no_empty_list() {
 }
 
 #[tokio::test]
+async fn a_list_of_regions_names_each_once_and_is_never_empty() {
+    let here = json!({ "name": HERE });
+    for (regions, count) in [(json!([]), None), (json!([{}]), None), (json!([here, here]), Some(1))]
+    {
+        let ground = Ground::new().await;
+        ground.simulator.region(ACCOUNT, HERE).create_key_pair("made");
+        let body = json!({ "regions": regions }).to_string();
+        let fault = Fault::new("GetRegions", FaultEffect::Body { status: 200, body });
+        ground.simulator.region(ACCOUNT, "us-east-1").add_fault(fault);
+        let said = ground.export(&["--all-regions", "--output=json"]).await;
+        let document: Value = serde_json::from_str(&said.out).unwrap();
+        let failed = if count.is_some() { json!([]) } else { json!(["all"]) };
+        assert_eq!(document["failedRegions"], failed, "{said:?}");
+        assert_eq!(said.code, Some(i32::from(count.is_none())), "{said:?}");
+        let pairs = document["keyPairs"].as_array().map(Vec::len);
+        assert_eq!(pairs, Some(count.unwrap_or_default()), "{said:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_owner_tag_of_another_shape_is_somebodys() {
     let ground = Ground::new().await;
     let here = ground.simulator.region(ACCOUNT, HERE);
