@@ -245,6 +245,13 @@ impl Config {
     pub fn warnings(&self) -> Vec<String> {
         let seconds = Duration::from_secs;
         let times = [
+            // On a new connection, a request takes three round trips, at times around the world.
+            (
+                "--aws-call-timeout",
+                self.aws_call_timeout,
+                seconds(1),
+                "calls can time out that Lightsail carries out",
+            ),
             // A renewal that takes a second or two, as during a restart of the API server, must not
             // cost the Lease.
             (
@@ -429,6 +436,7 @@ mod tests {
         };
         assert_eq!(warnings(&[]), [""; 0], "no default is one");
         for (flag, time, least) in [
+            ("--aws-call-timeout", "1ms", "1s"),
             ("--lease-duration", "9900ms", "10s"),
             ("--missing-key-grace", "59s", "60s"),
             ("--source-grace", "29.9s", "30s"),
