@@ -342,7 +342,6 @@ fn settings() -> Settings {
         aws_account_id: None,
         call_timeout: Duration::ZERO,
         settle_time: Duration::ZERO,
-        write_timeout: Duration::ZERO,
         lease_duration: Duration::ZERO,
         missing_key_grace: Duration::ZERO,
         source_grace: Duration::ZERO,
