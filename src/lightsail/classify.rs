@@ -10,7 +10,6 @@ use std::error::Error as StdError;
 
 use aws_sdk_lightsail::config::http::HttpResponse;
 use aws_sdk_lightsail::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_lightsail::operation::RequestId;
 use serde_json::{Map, Value};
 
 use super::error::{Error, ErrorKind, is_code};
@@ -255,11 +254,6 @@ pub(super) fn find_source<'a, T: StdError + 'static>(
         next = error.source();
     }
     None
-}
-
-/// The id of a request, for the log.
-pub(super) fn request_id(raw: Option<&HttpResponse>) -> String {
-    raw.and_then(RequestId::request_id).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

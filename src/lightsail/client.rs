@@ -13,6 +13,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::clock::Clock;
 use super::convert;
 use super::error::{Error, ErrorKind};
+use super::identifier::request_id;
 use super::pages::Pages;
 use super::retry::Policy;
 use super::sender::{ALWAYS, IsWanted, Sender};
@@ -391,9 +392,9 @@ impl Lightsail {
             |answer| answer.operations().to_vec(),
         );
         let mut answer = answer.await?;
-        let request_id = answer.request_id().unwrap_or_default().to_owned();
+        let request_id = request_id(&answer);
         let operations = list(answer.operations.take(), &answer, "operations")?;
-        let operations = operations.into_iter().map(convert::operation).collect();
+        let operations = convert::most_telling(operations);
         Ok(Acknowledged { operations, request_id })
     }
 
@@ -423,11 +424,12 @@ impl Lightsail {
         else {
             return Ok(None);
         };
-        let operation = answer.operation.map(convert::operation);
-        let operation = operation.ok_or_else(|| Error::incomplete("operation"))?;
-        if operation.id.as_deref().is_some_and(|answered| !is_name(answered, id)) {
+        let operation = answer.operation.ok_or_else(|| Error::incomplete("operation"))?;
+        let answered = operation.id.as_deref().filter(|answered| !answered.is_empty());
+        if answered.is_some_and(|answered| !is_name(answered, id)) {
             return Err(Error::incomplete("operation.id"));
         }
+        let operation = convert::operation(operation);
         let asked = || Some(id.to_owned());
         Ok(Some(Operation { id: operation.id.or_else(asked), ..operation }))
     }

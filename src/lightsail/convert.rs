@@ -6,10 +6,12 @@ use aws_sdk_lightsail::types;
 use zeroize::Zeroizing;
 
 use super::error::Error;
+use super::identifier::{arn, fingerprint, id, is_id};
+use super::stable_text::line;
 use super::types::{Downloaded, Instance, KeyPair, Result};
 use crate::api::{Operation, OperationLocation};
 use crate::ids::{Arn, Fingerprint, KeyPairName};
-use crate::key_text::without_keys;
+use crate::key_text::{has_key, without_keys};
 use crate::ssh::PrivateKey;
 
 pub(super) fn key_pair(pair: types::KeyPair) -> Result<KeyPair> {
@@ -18,10 +20,10 @@ pub(super) fn key_pair(pair: types::KeyPair) -> Result<KeyPair> {
         name: given(pair.name)
             .map(KeyPairName::from)
             .ok_or_else(|| Error::incomplete("keyPair.name"))?,
-        arn: given(pair.arn).map(Arn::from).ok_or_else(|| Error::incomplete("keyPair.arn"))?,
+        arn: arn(pair.arn).map(Arn::from).ok_or_else(|| Error::incomplete("keyPair.arn"))?,
         created_at: pair.created_at.and_then(time),
-        support_code: given(pair.support_code),
-        fingerprint: given(pair.fingerprint).map(Fingerprint::from),
+        support_code: id(pair.support_code),
+        fingerprint: fingerprint(pair.fingerprint).map(Fingerprint::from),
         tags: tags.filter_map(|tag| Some((tag.key?, tag.value))).collect(),
     })
 }
@@ -40,7 +42,7 @@ fn given(text: Option<String>) -> Option<String> {
 pub(super) fn instance(instance: types::Instance) -> Result<Instance> {
     let tags = instance.tags.unwrap_or_default().into_iter();
     Ok(Instance {
-        arn: given(instance.arn).map(Arn::from).ok_or_else(|| Error::incomplete("instance.arn"))?,
+        arn: arn(instance.arn).map(Arn::from).ok_or_else(|| Error::incomplete("instance.arn"))?,
         tags: tags.filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect(),
     })
 }
@@ -59,20 +61,27 @@ fn cut(text: Option<String>) -> Option<String> {
     given(text).map(|text| without_keys(&text).chars().take(MOST_OF_A_TEXT).collect())
 }
 
+/// The name of what an operation is about. One that no resource can have stays another than that of
+/// any. In one that may be a key nothing is told, as if there were none.
+fn resource_name(name: Option<String>) -> Option<String> {
+    let name = given(name).filter(|name| !has_key(name))?;
+    Some(if is_id(&name) { name } else { "…".to_owned() })
+}
+
 /// Every field of the answer; long texts are cut, and have no keys. Type and status stay text,
 /// because the enumerations of the API model lack values that the service sends.
 pub(super) fn operation(operation: types::Operation) -> Operation {
     let location = |location: types::ResourceLocation| OperationLocation {
-        availability_zone: given(location.availability_zone),
-        region_name: given(location.region_name.map(|name| name.as_str().to_owned())),
+        availability_zone: id(location.availability_zone),
+        region_name: id(location.region_name.map(|name| name.as_str().to_owned())),
     };
     Operation {
-        id: given(operation.id),
-        type_: given(operation.operation_type.map(|it| it.as_str().to_owned())),
-        status: given(operation.status.map(|it| it.as_str().to_owned())),
+        id: id(operation.id),
+        type_: id(operation.operation_type.map(|it| it.as_str().to_owned())),
+        status: id(operation.status.map(|it| it.as_str().to_owned())),
         is_terminal: operation.is_terminal,
-        resource_name: given(operation.resource_name),
-        resource_type: given(operation.resource_type.map(|it| it.as_str().to_owned())),
+        resource_name: resource_name(operation.resource_name),
+        resource_type: id(operation.resource_type.map(|it| it.as_str().to_owned())),
         location: operation.location.map(location),
         created_at: operation.created_at.and_then(time),
         status_changed_at: operation.status_changed_at.and_then(time),
@@ -80,6 +89,21 @@ pub(super) fn operation(operation: types::Operation) -> Operation {
         error_code: cut(operation.error_code),
         error_details: cut(operation.error_details),
     }
+}
+
+/// At most this many operations of one answer are kept. Lightsail has one for each call
+/// (unverified), and a status has no room for any number.
+pub(super) const MOST_OPERATIONS: usize = 20;
+
+/// The operations of an answer. Of too many, those stay that tell most: what failed, then what is
+/// not over.
+pub(super) fn most_telling(operations: Vec<types::Operation>) -> Vec<Operation> {
+    let mut operations: Vec<_> = operations.into_iter().map(operation).collect();
+    if operations.len() > MOST_OPERATIONS {
+        operations.sort_by_key(|it| (!it.failed(), it.is_over(), it.succeeded()));
+        operations.truncate(MOST_OPERATIONS);
+    }
+    operations
 }
 
 /// The name of an instance, if it runs Windows and uses the default key pair. The API has no member
@@ -93,8 +117,8 @@ pub(super) fn windows_with_default_key(instance: types::Instance) -> Result<Opti
     if !is_windows || !key_pair_of(&instance).is_default() {
         return Ok(None);
     }
-    let name = given(instance.name).or(given(instance.arn));
-    name.map(Some).ok_or_else(|| Error::incomplete("instance.name"))
+    let name = given(instance.name).or(given(instance.arn)).map(|name| line(&name));
+    given(name).map(Some).ok_or_else(|| Error::incomplete("instance.name"))
 }
 
 /// What the ids of all blueprints of Windows begin with.
@@ -200,6 +224,91 @@ mod tests {
         let Operation { operation_details, error_code, error_details, .. } = operation(quoting);
         let texts = [operation_details, error_code, error_details];
         assert_eq!(texts, ["sent …", "…", "…"].map(|text| Some(text.to_owned())));
+    }
+
+    #[test]
+    fn what_no_identifier_can_be_is_as_good_as_none() {
+        let key = "MIIEpAIBAAKCAQEA7vJ/x+Qz2kLw".repeat(3);
+        for odd in
+            [&key, "-----BEGIN RSA PRIVATE KEY-----", "a\nb", "a\x1b[31m", &"x ".repeat(4_000)]
+        {
+            let pair = || types::KeyPair::builder().name("fleet").arn("arn:1");
+            let found = key_pair(pair().fingerprint(odd).support_code(odd).build()).unwrap();
+            assert_eq!((found.fingerprint, found.support_code), (None, None), "{odd}");
+            let error = key_pair(pair().arn(odd).build()).unwrap_err();
+            assert!(error.message.contains("keyPair.arn"), "{odd}: {error}");
+            let error = super::instance(types::Instance::builder().arn(odd).build()).unwrap_err();
+            assert!(error.message.contains("instance.arn"), "{odd}: {error}");
+            let location = types::ResourceLocation::builder().availability_zone(odd);
+            let found = types::Operation::builder()
+                .id(odd)
+                .operation_type(odd.into())
+                .status(odd.into())
+                .resource_name(odd)
+                .resource_type(odd.into())
+                .location(location.region_name(odd.into()).build())
+                .build();
+            let found = operation(found);
+            assert!(!found.resource_name.as_ref().is_some_and(|name| name.contains(odd)), "{odd}");
+            assert_eq!(found.resource_name.is_none(), has_key(odd), "{odd}");
+            let location = Some(OperationLocation::default());
+            let rest = Operation { location, ..Operation::default() };
+            assert_eq!(Operation { resource_name: None, ..found }, rest, "{odd}");
+            let windows = types::Instance::builder().name(odd).blueprint_id("windows_2022").build();
+            let shown = windows_with_default_key(windows).unwrap().unwrap();
+            assert!(shown.len() <= 400 && !has_key(&shown) && shown != odd, "{odd}: {shown}");
+        }
+    }
+
+    #[test]
+    fn what_servers_answer_with_is_kept() {
+        let code = "621291663362/ls-key-0123456789abcdef0123456789abcdef01234567";
+        let sha1 = "1f:5f:96:3e:0b:77:2c:a1:9d:54:e8:11:6a:f0:3b:c2:88:4d:07:e5";
+        for fingerprint in [
+            "SHA256:pZmFzt0N5XhVnI2p3Qb8lq5d0bJrXqYwWc1s9aZ7KxE",
+            "SHA256:pZmFzt0N5XhVnI2p3Qb8lq5d0bJrXqYwWc1s9aZ7KxE=",
+            "pZmFzt0N5XhVnI2p3Qb8lq5d0bJrXqYwWc1s9aZ7KxE=",
+            "pZmFzt0N5XhVnI2p3Qb8lq5d0bJrXqYwWc1s9aZ7KxE",
+            sha1,
+            &sha1[..47],
+            "a fake one",
+        ] {
+            for arn in [
+                "arn:aws:lightsail:eu-west-1:123456789012:KeyPair/6e1f1b0c-0b1f-4a53-9b13-0c6a7ee0a001",
+                "arn:aws:lightsail:eu-west-1:000000000000:KeyPair/fleet-of-the-team",
+            ] {
+                let pair = types::KeyPair::builder().name("fleet").arn(arn).support_code(code);
+                let found = key_pair(pair.fingerprint(fingerprint).build()).unwrap();
+                assert_eq!(found.arn.as_str(), arn);
+                assert_eq!(found.support_code.as_deref(), Some(code));
+                assert_eq!(found.fingerprint, Some(fingerprint.into()));
+            }
+        }
+    }
+
+    #[test]
+    fn of_too_many_operations_those_stay_that_tell_most() {
+        let operation = |id: usize, status: &str| {
+            types::Operation::builder().id(id.to_string()).status(status.into()).build()
+        };
+        let of = |status: &'static str, ids: std::ops::Range<usize>| {
+            ids.map(move |id| operation(id, status))
+        };
+        let few: Vec<_> = of("Succeeded", 0..10).chain(of("Failed", 10..20)).collect();
+        let ids = |operations: Vec<Operation>| -> Vec<String> {
+            operations.into_iter().filter_map(|it| it.id).collect()
+        };
+        let as_they_came: Vec<String> = (0..20).map(|id| id.to_string()).collect();
+        assert_eq!(ids(most_telling(few)), as_they_came);
+        let many: Vec<_> = of("Succeeded", 0..500)
+            .chain(of("Started", 500..510))
+            .chain(of("Failed", 510..512))
+            .collect();
+        let kept = ids(most_telling(many));
+        assert_eq!(kept.len(), MOST_OPERATIONS);
+        let first: Vec<String> =
+            (510..512).chain(500..510).chain(0..8).map(|id| id.to_string()).collect();
+        assert_eq!(kept, first);
     }
 
     /// The default key pair is all that decrypts the first passwords of these.

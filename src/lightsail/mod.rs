@@ -20,6 +20,7 @@ mod denied_reads;
 mod endpoint;
 mod error;
 mod http;
+mod identifier;
 mod inventory;
 mod limiter;
 mod listing;

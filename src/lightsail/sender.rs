@@ -12,10 +12,12 @@ use aws_sdk_lightsail::operation::RequestId;
 use aws_sdk_lightsail::types;
 use zeroize::Zeroizing;
 
-use super::classify::{request_id, unreadable};
+use super::classify::unreadable;
+use super::convert::MOST_OPERATIONS;
 use super::current_credentials::CurrentCredentials;
 use super::denied_reads::Denied;
 use super::error::{Error, ErrorKind};
+use super::identifier::{self, id};
 use super::limiter::{Limiter, Token};
 use super::regions::Regions;
 use super::retry::{self, Policy};
@@ -222,8 +224,8 @@ impl Sender {
         let mut request_id = String::new();
         let note_id = |_, outcome: &std::result::Result<T, SdkError<E, HttpResponse>>| {
             request_id = outcome.as_ref().map_or_else(
-                |error| self::request_id(error.raw_response()),
-                |answer| answer.request_id().unwrap_or_default().to_owned(),
+                |error| error.raw_response().map(identifier::request_id).unwrap_or_default(),
+                identifier::request_id,
             );
         };
         let call = self.send((operation, Some(resource)), policy, is_wanted, call, note_id);
@@ -233,7 +235,8 @@ impl Sender {
             Ok(answer) => {
                 let ids = operations(answer)
                     .into_iter()
-                    .filter_map(|operation| operation.id)
+                    .filter_map(|operation| id(operation.id))
+                    .take(MOST_OPERATIONS)
                     .collect::<Vec<_>>()
                     .join(" ");
                 tracing::info!(

@@ -62,17 +62,15 @@ impl Fingerprints {
         let Some(listed) = listed.map(|listed| listed.as_str().trim()) else {
             return Match::Unknown;
         };
-        let is_same = if is_colon_hex(listed, 16) || is_colon_hex(listed, 20) {
-            self.0.iter().any(|form| form.eq_ignore_ascii_case(listed))
-        } else {
-            let hash = listed.trim_start_matches("SHA256:").trim_end_matches('=');
-            if STANDARD_NO_PAD.decode(hash).is_ok_and(|bytes| bytes.len() == 32) {
-                self.0.iter().any(|form| form.strip_prefix("SHA256:") == Some(hash))
-            } else {
-                return Match::Unknown;
-            }
+        if !is_fingerprint(listed) {
+            return Match::Unknown;
+        }
+        let hash = listed.trim_start_matches("SHA256:").trim_end_matches('=');
+        let is_same = |form: &String| {
+            form.eq_ignore_ascii_case(listed) && is_hex(listed)
+                || form.strip_prefix("SHA256:") == Some(hash)
         };
-        if is_same { Match::Same } else { Match::Different }
+        if self.0.iter().any(is_same) { Match::Same } else { Match::Different }
     }
 
     /// Whether a fingerprint that somebody wrote down is one of this key: in any of the forms, and
@@ -84,11 +82,16 @@ impl Fingerprints {
     }
 }
 
+/// Whether this is a fingerprint in a form that can be compared.
+pub(crate) fn is_fingerprint(listed: &str) -> bool {
+    let listed = listed.trim();
+    is_hex(listed) || sha256(listed.trim_start_matches("SHA256:")).is_some()
+}
+
 /// Whether somebody wrote down this fingerprint, in which hexadecimal digits have any case.
 #[must_use]
 pub fn is_written(listed: &str, written: &str) -> bool {
-    let is_hex = is_colon_hex(written, 16) || is_colon_hex(written, 20);
-    listed == written || (is_hex && listed.eq_ignore_ascii_case(written))
+    listed == written || (is_hex(written) && listed.eq_ignore_ascii_case(written))
 }
 
 /// A form in which Lightsail prints fingerprints. Two of the same form can be compared.
@@ -142,6 +145,10 @@ fn digest(written: &str) -> Option<Vec<u8>> {
 fn sha256(base64: &str) -> Option<Vec<u8>> {
     let bytes = STANDARD_NO_PAD.decode(base64.trim_end_matches('=')).ok()?;
     (bytes.len() == 32).then_some(bytes)
+}
+
+fn is_hex(text: &str) -> bool {
+    is_colon_hex(text, 16) || is_colon_hex(text, 20)
 }
 
 fn is_colon_hex(text: &str, pairs: usize) -> bool {

@@ -15,6 +15,7 @@ mod rsa_key;
 
 pub(crate) use forms::{decode, is_private};
 
+pub(crate) use fingerprint::is_fingerprint;
 pub use fingerprint::{Fingerprints, Form, Match, is_written};
 pub use generate::{GenerationFailed, generate};
 pub use invalid::{InvalidPrivateKey, InvalidPublicKey};

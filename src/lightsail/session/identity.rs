@@ -1,6 +1,7 @@
 //! What an answer to `GetCallerIdentity`, or the lack of one, means for the credentials.
 
 use crate::ids::AccountId;
+use crate::key_text::has_key;
 use crate::lightsail::error::{Error, ErrorKind};
 use crate::lightsail::types::Result;
 
@@ -24,7 +25,9 @@ impl Identity {
         let is_account =
             |text: &&str| text.len() == 12 && text.bytes().all(|it| it.is_ascii_digit());
         let is_arn = |text: &&str| {
-            text.len() <= LONGEST_ARN && !text.contains(|char: char| char.is_control())
+            text.len() <= LONGEST_ARN
+                && !text.contains(|char: char| char.is_control())
+                && !has_key(text)
         };
         let account = account.filter(is_account).ok_or_else(|| Error::incomplete("Account"))?;
         let arn = arn.or(Some("")).filter(is_arn).ok_or_else(|| Error::incomplete("Arn"))?;
@@ -88,6 +91,8 @@ mod tests {
     fn who_somebody_is_cannot_be_anything() {
         let long = "x".repeat(LONGEST_ARN + 1);
         let ann = "arn:aws:iam::123456789012:user/ann";
+        let key = "MIIEpAIBAAKCAQEA7vJ/x+Qz2kLw".repeat(3);
+        let named = format!("{ann}/{}", key.replace('/', "x"));
         for (name, account, arn, expected) in [
             ("somebody", Some("123456789012"), Some(ann), Ok(identity("123456789012", ann))),
             ("a name that is not said", Some("123456789012"), None,
@@ -100,6 +105,8 @@ mod tests {
             ("words", Some("rm -rf /\nx x"), Some(ann), Err("Account")),
             ("a long name", Some("123456789012"), Some(long.as_str()), Err("Arn")),
             ("a name on two lines", Some("123456789012"), Some("a\nb"), Err("Arn")),
+            ("a name that may be a key", Some("123456789012"), Some(key.as_str()), Err("Arn")),
+            ("a key at the end of a name", Some("123456789012"), Some(named.as_str()), Err("Arn")),
         ] {
             let expected = expected.map_err(Error::incomplete);
             assert_eq!(Identity::parse(account, arn), expected, "{name}");
