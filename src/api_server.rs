@@ -1,6 +1,7 @@
 //! The Kubernetes API server. Reconciliations send their requests through here: each is bounded in
-//! time, since the client library has no read timeout of its own, and a write is sent only if the
-//! Lease outlives its timeout. An Event is sent without the Lease, as nobody acts on it. Watches,
+//! time, since the client library has no read timeout of its own, and a write is sent only while
+//! the Lease is not about to run out. It may be written after that: each is for the version that
+//! was read, so it fails if anybody has written since. An Event is sent without the Lease, as nobody acts on it. Watches,
 //! the election and the start have ways of their own.
 
 use std::future::Future;
@@ -22,12 +23,18 @@ use crate::lease::HeldLease;
 /// may be silent while something is waited for: a page of a list, or what follows in it.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long the API server may take for a write: a bit longer than an admission webhook may.
+/// ([Timeouts](https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#timeouts):
+/// 10 seconds by default, 30 at most.) One that nobody answers may be configured to let writes pass
+/// after that.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(33);
+
 /// The API server, as reconciliations use it.
 #[derive(Clone)]
 pub struct ApiServer {
     client: Client,
     lease: HeldLease,
-    write_timeout: Duration,
+    lease_margin: Duration,
     /// For Secrets and `ConfigMap`s, which may be large.
     large: Arc<Semaphore>,
     /// The same, for each namespace.
@@ -53,13 +60,13 @@ const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
 const EVENT_WAIT: Duration = Duration::from_secs(1);
 
 impl ApiServer {
-    /// `write_timeout` is how long a write may take.
+    /// A write is sent only if the Lease lasts for `lease_margin` from then on.
     #[must_use]
-    pub fn new(client: Client, lease: HeldLease, write_timeout: Duration) -> Self {
+    pub fn new(client: Client, lease: HeldLease, lease_margin: Duration) -> Self {
         let large = Arc::new(Semaphore::new(LARGE));
         let large_of = ApiShares::new(LARGE_OF_NAMESPACE);
         let events_of = ApiShares::new(EVENTS_OF_NAMESPACE);
-        Self { client, lease, write_timeout, large, large_of, events_of }
+        Self { client, lease, lease_margin, large, large_of, events_of }
     }
 
     /// For watches, and to make a request that is then given to [`Self::read`] or [`Self::write`].
@@ -121,7 +128,7 @@ impl ApiServer {
         let _ = tokio::time::timeout(EVENT_WAIT, sending).await;
     }
 
-    /// Sends a write, if the Lease outlives its timeout.
+    /// Sends a write, if the Lease lasts long enough.
     ///
     /// # Errors
     /// As [`Self::read`]; also [`Error::NotLeading`], and then nothing was sent.
@@ -129,10 +136,10 @@ impl ApiServer {
         &self,
         request: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, Error> {
-        if !self.lease.outlives(self.write_timeout) {
+        if !self.lease.outlives(self.lease_margin) {
             return Err(Error::NotLeading);
         }
-        bounded(self.write_timeout, request).await
+        bounded(WRITE_TIMEOUT, request).await
     }
 }
 
@@ -195,17 +202,17 @@ mod tests {
     use crate::clock::Moment;
 
     #[tokio::test]
-    async fn a_write_is_sent_only_if_the_lease_outlives_its_timeout() {
+    async fn a_write_is_sent_only_if_the_lease_lasts_long_enough() {
         let config = kube::Config::new("http://localhost".parse().unwrap());
         let lease = HeldLease::not_held();
-        let timeout = Duration::from_secs(10);
-        let server = ApiServer::new(Client::try_from(config).unwrap(), lease.clone(), timeout);
+        let margin = Duration::from_secs(10);
+        let server = ApiServer::new(Client::try_from(config).unwrap(), lease.clone(), margin);
         let written = server.write(async { Ok(()) }).await;
         assert!(matches!(written, Err(Error::NotLeading)));
         assert!(server.read(async { Ok(()) }).await.is_ok());
-        lease.hold_until(Moment::now() + timeout / 2);
+        lease.hold_until(Moment::now() + margin / 2);
         assert!(server.write(async { Ok(()) }).await.is_err(), "it could run out meanwhile");
-        lease.hold_until(Moment::now() + timeout * 2);
+        lease.hold_until(Moment::now() + margin * 2);
         assert!(server.write(async { Ok(()) }).await.is_ok());
     }
 

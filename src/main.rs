@@ -251,9 +251,6 @@ async fn after(stop: &CancellationToken, time: Duration) {
     tokio::time::sleep(time).await;
 }
 
-/// How long a write to Kubernetes may take, if there is no Lease that it must fit into.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Who this process is in the election.
 fn candidate(
     config: &Config,
@@ -303,7 +300,6 @@ async fn context(
         aws_account_id: config.aws_account_id.clone().map(AccountId::from),
         call_timeout: config.aws_call_timeout,
         settle_time: config.settle_time,
-        write_timeout: times.map_or(WRITE_TIMEOUT, |times| times.write_timeout()),
         // Without a Lease, the process before this one may still be stopping, as while a node is
         // drained.
         lease_duration: times.map_or(HANDOVER, |times| times.lease_duration),
@@ -315,7 +311,8 @@ async fn context(
         is_primary: config.primary,
         concurrency: ConcurrencyLimits::new(usize::from(config.concurrency)),
     };
-    let api_server = ApiServer::new(client, lease.clone(), settings.write_timeout);
+    let margin = times.map_or(Duration::ZERO, |times| times.write_margin());
+    let api_server = ApiServer::new(client, lease.clone(), margin);
     let sessions = Sessions::new(
         aws,
         Sources::new(config, environment),

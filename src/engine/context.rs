@@ -12,7 +12,7 @@ use super::concurrency::ConcurrencyLimits;
 use super::event_limits::EventLimits;
 use super::key_maker::KeyMaker;
 use crate::access::Directory;
-use crate::api_server::ApiServer;
+use crate::api_server::{ApiServer, WRITE_TIMEOUT};
 use crate::clock::{Clocks, Moment};
 use crate::ids::{AccountId, Region};
 use crate::lease::HeldLease;
@@ -108,8 +108,6 @@ pub struct Settings {
     pub call_timeout: Duration,
     /// How long after that its effect may still appear.
     pub settle_time: Duration,
-    /// How long a write to Kubernetes may take.
-    pub write_timeout: Duration,
     /// How long another process may act on a lease that it has lost; zero without leader election.
     pub lease_duration: Duration,
     /// How long the Secret of a generated pair may be missing before its key counts as lost.
@@ -154,6 +152,6 @@ impl Settings {
     /// How old an intent may be when its import is sent.
     #[must_use]
     pub fn intent_holds(&self) -> Duration {
-        self.write_timeout + self.call_timeout
+        WRITE_TIMEOUT + self.call_timeout
     }
 }

@@ -129,6 +129,10 @@ impl Message<'_> {
 pub(super) const MARK_NOT_KEPT: &str =
     "it does not keep the annotation lightsail-operator.dev/executed";
 
+/// Why nothing is called under a mark that is there.
+pub(super) const MARK_LATE: &str =
+    "writing the annotation lightsail-operator.dev/executed took too long";
+
 /// What follows on what keeps a reset from its call.
 const NOT_YET: &str = "; nothing has been reset so far, and the operator retries until ";
 

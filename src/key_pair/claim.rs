@@ -42,8 +42,9 @@ pub struct PairClaim {
     pub account: Option<Digest<AccountId>>,
     /// Whether there should be a pair.
     pub wants_pair: bool,
-    /// Whether there may be one already: its import is on record, and not what came of it.
-    pub has_intent: bool,
+    /// Whether there may be one already: its import or adoption is on record, and not what came of
+    /// it.
+    pub may_have_one: bool,
     /// Whether it has no pair and cannot act now: it stands in nobody's way, unless the pair has
     /// its owner tag.
     pub is_idle: bool,
@@ -84,13 +85,22 @@ impl PairClaim {
             arn: arn.map(Digest::of),
             account: account.map(Digest::of),
             wants_pair: desired.goal == Goal::Present,
-            has_intent: false,
+            may_have_one: false,
             is_idle: false,
             has_acted: false,
             waits: false,
             is_refused: false,
             baseline: None,
         }
+    }
+}
+
+impl PairClaim {
+    /// Whether the object counts toward the key pairs of its namespace for what it has on record.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        // Two whose imports came to nothing must not refuse each other.
+        self.arn.is_some() || (self.may_have_one && !self.is_refused)
     }
 }
 
@@ -135,16 +145,14 @@ pub(super) fn row_of(
     let desired = desired::desired(object, settings);
     let arn = object.status.as_ref().and_then(|status| status.arn.as_deref());
     let shown = Shown::of(object);
-    let has_intent = arn.is_none()
-        && object.status.as_ref().is_some_and(|status| status.import_intent.is_some());
+    let may_have_one = arn.is_none() && may_have_one(object);
     // An object that can do nothing does not stand in the way of those that can, unless it has a
-    // pair. If it may have one, that counts, and so does its owner tag on a pair. One that the
-    // operator has released, and that another tool's finalizer keeps, has none any more.
-    let is_left = desired.goal.ends() && !has_finalizer(object, FINALIZER);
+    // pair. If it may have one, that counts, and so does its owner tag on a pair.
+    let is_left = is_left(object);
     let is_refused = was_refused || is_refused(shown.reason);
     let may_act = can_act(&desired) && !is_refused;
     let may_be_tagged = desired.invalid_name.is_none() && !is_refused;
-    let claims = !is_left && (arn.is_some() || has_intent || may_be_tagged);
+    let claims = !is_left && (arn.is_some() || may_have_one || may_be_tagged);
     let baseline = baseline(object, &desired);
     let arn_is_known = arn.is_some();
     // One that is reconciled for the first time may be about to say that it waits: who steps aside
@@ -160,7 +168,16 @@ pub(super) fn row_of(
         // It never has a pair in another one.
         let recorded = object.status.as_ref().and_then(|status| status.account_id.as_ref());
         let account = claim.account.or_else(|| recorded.map(Digest::of));
-        PairClaim { account, has_intent, is_idle, has_acted, waits, is_refused, baseline, ..claim }
+        PairClaim {
+            account,
+            may_have_one,
+            is_idle,
+            has_acted,
+            waits,
+            is_refused,
+            baseline,
+            ..claim
+        }
     };
     let claim = claims.then(of_object);
     Row {
@@ -172,6 +189,25 @@ pub(super) fn row_of(
         shown,
         uid: desired.uid.into(),
     }
+}
+
+/// Whether the operator has released an object that another tool's finalizer keeps: it has no pair
+/// any more.
+fn is_left(object: &LightsailKeyPair) -> bool {
+    object.metadata.deletion_timestamp.is_some() && !has_finalizer(object, FINALIZER)
+}
+
+/// Whether the import or the adoption of its pair is on record.
+fn may_have_one(object: &LightsailKeyPair) -> bool {
+    let status = object.status.as_ref();
+    status.is_some_and(|status| status.import_intent.is_some() || status.origin.is_some())
+}
+
+/// As [`PairClaim::counts`] of [`row_of`].
+pub(super) fn counts(object: &LightsailKeyPair, was_refused: bool) -> bool {
+    let has_pair = object.status.as_ref().is_some_and(|status| status.arn.is_some());
+    let is_refused = || was_refused || is_refused(Shown::of(object).reason);
+    !is_left(object) && (has_pair || (may_have_one(object) && !is_refused()))
 }
 
 /// Whether anything can be done for an object.
@@ -367,17 +403,15 @@ pub(super) fn owned(
         let claim = row.claim.as_ref();
         let is_ahead = |claim: &&PairClaim| {
             let is_older = || (claim.created_at, &row.uid) < (desired.created_at, &own_uid);
-            claim.arn.is_some()
-                // Two whose imports came to nothing must not refuse each other.
-                || (!claim.is_refused
-                    && (claim.has_intent
-                        || (claim.wants_pair
-                            && !claim.is_idle
-                            && !has_place
-                            && !is_hindered(row.shown.reason)
-                            && is_older())))
+            claim.counts()
+                || (claim.wants_pair
+                    && !claim.is_refused
+                    && !claim.is_idle
+                    && !has_place
+                    && !is_hindered(row.shown.reason)
+                    && is_older())
         };
-        let may_have_one = |claim: &PairClaim| claim.wants_pair || claim.has_intent;
+        let may_have_one = |claim: &PairClaim| claim.wants_pair || claim.may_have_one;
         // One that cannot act may have been edited while it was about to import.
         let may_import = claim.is_none_or(|claim| claim.is_idle || may_have_one(claim));
         // One that the operator has released imports nothing any more.

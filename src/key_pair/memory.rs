@@ -1,15 +1,16 @@
 //! What is remembered of key pair objects between reconciliations. Losing it costs time, never
 //! safety; only an object that vanished despite its finalizer is then not followed up any more.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::claim::PairClaim;
+use super::claim::{self, PairClaim};
 use super::crowd::Crowds;
 use super::desired::LONGEST_INTERVAL;
+use super::room::{Counted, Room};
 use super::unrecorded::{AllUnrecorded, ImportCall, Sent, Unrecorded};
 use super::world::{DeletedPair, SourceRef};
 use crate::access::Grant;
@@ -17,7 +18,7 @@ use crate::api::account::NamespacesFrom;
 use crate::api::{LightsailKeyPair, Reason};
 use crate::clock::Moment;
 use crate::digest::Digest;
-use crate::engine::rows::{Row, Rows};
+use crate::engine::rows::Rows;
 use crate::engine::tables::ByUid;
 use crate::engine::{ObjectRef, Outcome};
 use crate::ids::{Arn, KeyPairName, Scope};
@@ -47,18 +48,12 @@ pub(super) struct Memory {
     pub(super) downloads: Mutex<Unanswered>,
     /// Who is creating key pairs at the same time.
     pub(super) crowds: Mutex<Crowds>,
-    /// Of objects that were found to be within the limit of their account and may be about
-    /// to import: the names of their pairs, which count though none is on record.
-    pub(super) within_limit: Mutex<ByUid<Digest<KeyPairName>>>,
+    /// Who is about to have a pair where their number is limited, and who waits for that. Locked
+    /// after the rows.
+    pub(super) room: Mutex<Room>,
     /// By namespace: when an object last went whose pair may have stayed. A list whose read began
     /// before may not show that pair, and does not tell how many the namespace has.
     left_at: Mutex<HashMap<Arc<str>, Moment>>,
-    /// By namespace and lane: the objects, by uid, for whose pairs there is no room.
-    waits_for_room: Mutex<HashMap<Place, BTreeMap<String, ObjectRef>>>,
-    /// Those of them that are to try again, and their lanes.
-    has_room: Mutex<Vec<(ObjectRef, Arc<str>)>>,
-    /// Since when there may be room for their pairs.
-    room_since: Mutex<ByUid<Moment>>,
     /// Objects that show that their Secret could not be read or changed, and keep it.
     refused_secret_stays: Mutex<ByUid<()>>,
     /// Objects whose pair another process may have begun to delete, and until when that may act if
@@ -74,11 +69,11 @@ pub(super) struct Memory {
     pub(super) vanished: Mutex<HashMap<ObjectRef, Vanished>>,
 }
 
-/// A namespace, and a lane.
-type Place = (Arc<str>, Arc<str>);
-
-fn place(at: &ObjectRef, lane: &str) -> Place {
-    (Arc::clone(&at.namespace), lane.into())
+/// Why an object counts, if it does and has its row.
+pub(super) fn counted(rows: &Rows<PairClaim>, room: &Room, at: &ObjectRef, uid: &str) -> Counted {
+    let row = rows.get(at).filter(|row| row.uid == *uid);
+    let counts = row.and_then(|row| row.claim.as_ref()).is_some_and(PairClaim::counts);
+    Counted { on_record: counts, has_place: row.is_some() && room.has_place(uid) }
 }
 
 /// No list is used that is older: that is the longest interval, and some time for reading one.
@@ -219,9 +214,9 @@ impl Memory {
         self.without_pair.lock().set(uid, (!leaves_pair).then_some(()));
     }
 
-    /// An object is gone. `has_record`: a pair, or its import, is on record.
+    /// An object is gone. `has_record`: a pair is on record, or its import or adoption.
     pub(super) fn note_left(&self, namespace: &Arc<str>, uid: &str, has_record: bool) {
-        let may_have_pair = has_record || self.within_limit.lock().get(uid).is_some();
+        let may_have_pair = has_record || self.room.lock().has_place(uid);
         if may_have_pair && self.without_pair.lock().get(uid).is_none() {
             let mut left_at = self.left_at.lock();
             left_at.retain(|_, at| at.elapsed() < OLDEST_LIST);
@@ -235,23 +230,24 @@ impl Memory {
     }
 
     /// Forgets an object that is gone, unless its pair is still to be dealt with.
-    pub(super) fn forget_gone(&self, uid: &str) {
+    pub(super) fn forget_gone(&self, at: &ObjectRef, uid: &str) {
         self.without_pair.lock().remove(uid);
+        self.room.lock().forget(uid);
         let is_uid = |vanished: &Vanished| vanished.object.metadata.uid.as_deref() == Some(uid);
         if !self.vanished.lock().values().any(is_uid) {
-            self.forget(uid);
+            self.forget(at, uid);
         }
     }
 
     /// The pair of the object with this uid is dealt with.
-    pub(super) fn forget(&self, uid: &str) {
+    pub(super) fn forget(&self, at: &ObjectRef, uid: &str) {
+        self.drop_place(at, uid);
+        self.room.lock().forget(uid);
         self.allowances.lock().remove(uid);
         self.deleted_elsewhere.lock().remove(uid);
         self.refused_secret_stays.lock().remove(uid);
-        self.room_since.lock().remove(uid);
         self.refused.lock().remove(uid);
         self.edit(uid, |known| *known = Unrecorded::default());
-        self.within_limit.lock().remove(uid);
         self.missing.lock().remove(uid);
         self.crowds.lock().leave(uid, Moment::now());
     }
@@ -259,6 +255,7 @@ impl Memory {
     /// The object with this uid cannot be read, so nothing more is to come of it: those that are
     /// created at the same time do not wait for it.
     pub(super) fn note_unreadable(&self, uid: &str) {
+        self.room.lock().give_up(uid);
         self.crowds.lock().leave(uid, Moment::now());
     }
 
@@ -269,42 +266,37 @@ impl Memory {
         self.edit(uid, |known| known.import = ImportCall::Sent(sent));
     }
 
-    /// Notes whether its namespace has no room for the pair of an object in this lane.
-    pub(super) fn note_room(&self, at: &ObjectRef, lane: &str, uid: &str, waits: bool) {
-        let (mut waiting, place) = (self.waits_for_room.lock(), place(at, lane));
-        if waits {
-            waiting.entry(place).or_default().insert(uid.to_owned(), at.clone());
-        } else if let Some(there) = waiting.get_mut(&place) {
-            there.remove(uid);
-            if there.is_empty() {
-                waiting.remove(&place);
-            }
+    /// The record of an object is about to be this.
+    pub(super) fn note_record(&self, at: &ObjectRef, uid: &str, object: &LightsailKeyPair) {
+        let (rows, mut room) = (self.rows.lock(), self.room.lock());
+        let before = counted(&rows, &room, at, uid);
+        if let Some(row) = rows.get(at).filter(|_| before.on_record) {
+            let on_record = claim::counts(object, self.is_refused(uid));
+            room.note(at, &row.lane, before, Counted { on_record, ..before });
         }
     }
 
-    /// An object with this row may have its pair no more, and the namespace room for another one:
-    /// one that waits for that in the lane tries again. An older list may still show the pair.
-    pub(super) fn make_room(&self, at: &ObjectRef, row: &Row<PairClaim>) {
-        if row.claim.as_ref().is_none_or(|claim| claim.arn.is_none()) {
-            return;
+    /// The object with this uid is not about to import any more.
+    pub(super) fn drop_place(&self, at: &ObjectRef, uid: &str) {
+        if self.room.lock().has_place(uid) {
+            self.change(at, uid, |_, room| room.drop_place(uid));
         }
-        let mut waiting = self.waits_for_room.lock();
-        let there = waiting.get_mut(&place(at, &row.lane));
-        let Some((uid, next)) = there.and_then(BTreeMap::pop_first) else { return };
-        drop(waiting);
-        self.room_since.lock().set(&uid, Some(Moment::now()));
-        self.has_room.lock().push((next, Arc::clone(&row.lane)));
     }
 
-    /// Since when there may be room for the pair of the object with this uid: an older list does
-    /// not tell.
-    pub(super) fn room_since(&self, uid: &str) -> Option<Moment> {
-        self.room_since.lock().get(uid).copied()
-    }
-
-    /// Those for which there may be room.
-    pub(super) fn take_those_with_room(&self) -> Vec<(ObjectRef, Arc<str>)> {
-        std::mem::take(&mut self.has_room.lock())
+    /// Changes what is known of an object that is there. If it counted and counts no more, there is
+    /// room for another one.
+    fn change(
+        &self,
+        at: &ObjectRef,
+        uid: &str,
+        change: impl FnOnce(&mut Rows<PairClaim>, &mut Room),
+    ) {
+        let (mut rows, mut room) = (self.rows.lock(), self.room.lock());
+        let before = counted(&rows, &room, at, uid);
+        change(&mut rows, &mut room);
+        let after = counted(&rows, &room, at, uid);
+        let lane = rows.get(at).map(|row| Arc::clone(&row.lane)).unwrap_or_default();
+        room.note(at, &lane, before, after);
     }
 
     /// Notes whether the object with this uid shows that its Secret could not be read or changed,
@@ -339,10 +331,14 @@ impl Memory {
         self.allowances.lock().get(uid).copied()
     }
 
-    /// Notes whether a reconciliation of the object with this uid found that it may not use its
-    /// account.
-    pub(super) fn note_refusal(&self, uid: &str, is_refused: bool) {
+    /// Notes whether a reconciliation of an object found that it may not use its account. Then it
+    /// stands in nobody's way, even if no write of its status succeeds (I14). What the watch shows
+    /// next calls those that wait, and tells all that have its pair once it may have that again.
+    pub(super) fn note_refusal(&self, at: &ObjectRef, uid: &str, is_refused: bool) {
         self.refused.lock().set(uid, is_refused.then_some(()));
+        if is_refused {
+            self.change(at, uid, |rows, _| rows.edit_claim(at, |claim| claim.is_refused = true));
+        }
     }
 
     /// Whether it was refused last.
@@ -393,7 +389,7 @@ mod tests {
         };
         let own = scope("123456789012", "eu-west-1");
         memory.deletions.lock().note(&own, &name, Some(later));
-        memory.forget("u");
+        memory.forget(&ObjectRef::new("team-a", "fleet"), "u");
         assert_eq!(until("123456789012", "eu-west-1", "fleet"), Some(later));
         assert_eq!(until("123456789012", "eu-west-1", "other"), None);
         assert_eq!(until("123456789012", "eu-west-2", "fleet"), None);
@@ -436,7 +432,8 @@ mod tests {
         ] {
             let (memory, before) = (Memory::default(), Moment::now());
             if is_within {
-                memory.within_limit.lock().insert("u", Digest::of(KeyPairName::from("fleet")));
+                let name = Digest::of(KeyPairName::from("fleet"));
+                memory.room.lock().take_place("u", name);
             }
             if let Some(leaves_pair) = leaves_pair {
                 memory.note_end("u", leaves_pair);
@@ -445,7 +442,7 @@ mod tests {
             let left_at = memory.left_at("team-a");
             assert_eq!(left_at.is_some_and(|left_at| left_at >= before), expected, "{name}");
             assert_eq!(memory.left_at("team-b"), None, "{name}");
-            memory.forget_gone("u");
+            memory.forget_gone(&ObjectRef::new("team-a", "fleet"), "u");
             assert!(memory.without_pair.lock().get("u").is_none(), "{name}");
         }
     }

@@ -38,6 +38,7 @@ pub enum Message<'a> {
     PredecessorFirst { why: Reason },
     Deleting,
     Importing,
+    Adopting,
     NotListedYet,
     NotFoundToDelete,
     StillThere { name: &'a KeyPairName },
@@ -120,6 +121,7 @@ impl Message<'_> {
             Self::RivalIsDeleted { .. } | Self::PredecessorFirst { .. } => Reason::WaitingForOwner,
             Self::Deleting
             | Self::Importing
+            | Self::Adopting
             | Self::NotListedYet
             | Self::NotFoundToDelete
             | Self::StillThere { .. }
@@ -232,6 +234,7 @@ impl fmt::Display for Message<'_> {
             }
             Self::Deleting => to.write_str("Lightsail is deleting the key pair"),
             Self::Importing => to.write_str("Lightsail is importing the key pair"),
+            Self::Adopting => to.write_str("the operator is adopting the key pair"),
             Self::NotFoundToDelete => to.write_str(
                 "Lightsail shows the key pair, but reports that there is none to delete; the \
                  operator will retry",

@@ -10,6 +10,7 @@ pub mod message;
 mod observe;
 pub mod plan;
 mod record;
+mod room;
 mod status;
 mod unrecorded;
 pub(crate) mod world;
@@ -24,6 +25,7 @@ use self::act::Run;
 use self::claim::PairClaim;
 use self::memory::{Memory, Vanished};
 use self::plan::Confirmation;
+use self::room::Counted;
 use crate::api::{FINALIZER, LightsailKeyPair, Reason};
 use crate::clock::Moment;
 use crate::engine::action::Next;
@@ -162,7 +164,7 @@ impl KeyPairs {
         // It may have gone meanwhile, and its region with it.
         self.ctx.forget_unused(&region);
         if !self.memory.rows.lock().has_uid(at, &uid) {
-            self.memory.forget_gone(&uid);
+            self.memory.forget_gone(at, &uid);
         }
         action
     }
@@ -268,11 +270,12 @@ impl KeyPairs {
 fn forget(memory: &Memory, at: &ObjectRef, row: &Row<PairClaim>) {
     let (uid, claim) = (row.uid.to_string(), row.claim.as_ref());
     // Nobody may have seen it go: then this is all that is known of it.
-    let has_record = claim.is_some_and(|claim| claim.arn.is_some() || claim.has_intent);
+    let has_record = claim.is_some_and(|claim| claim.arn.is_some() || claim.may_have_one);
     memory.note_left(&at.namespace, &uid, has_record);
-    memory.forget_gone(&uid);
-    memory.note_room(at, &row.lane, &uid, false);
-    memory.make_room(at, row);
+    let on_record = claim.is_some_and(PairClaim::counts);
+    let before = Counted { on_record, has_place: memory.room.lock().has_place(&uid) };
+    memory.forget_gone(at, &uid);
+    memory.room.lock().note(at, &row.lane, before, Counted::default());
 }
 
 impl Controller for KeyPairs {
@@ -299,16 +302,13 @@ impl Controller for KeyPairs {
     fn note_applied(&self, object: &LightsailKeyPair) {
         let (uid, now) = (object.metadata.uid.as_deref().unwrap_or_default(), Moment::now());
         let (at, status) = (ObjectRef::of(object), object.status.as_ref());
-        let (predecessor, is_known, without_pair, are_complete) = {
+        let (predecessor, is_known, are_complete) = {
             let rows = self.memory.rows.lock();
-            let known = rows.get(&at).filter(|row| row.uid == *uid);
-            let without_pair = known.filter(|_| plan::makes_room(status)).cloned();
+            let is_known = rows.get(&at).is_some_and(|row| row.uid == *uid);
             let predecessor = rows.predecessor(&at, uid).cloned();
-            (predecessor, known.is_some(), without_pair, rows.are_complete(&at.namespace))
+            (predecessor, is_known, rows.are_complete(&at.namespace))
         };
-        if let Some(row) = without_pair {
-            self.memory.make_room(&at, &row);
-        }
+        self.memory.note_record(&at, uid, object);
         if let Some(row) = predecessor {
             forget(&self.memory, &at, &row);
         }
@@ -338,7 +338,7 @@ impl Controller for KeyPairs {
 
     fn take_woken(&self) -> Vec<(ObjectRef, Arc<str>)> {
         let mut woken = self.memory.crowds.lock().take_woken();
-        woken.extend(self.memory.take_those_with_room());
+        woken.extend(self.memory.room.lock().take_called());
         woken
     }
 
@@ -383,86 +383,4 @@ impl Controller for KeyPairs {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::digest::Digest;
-    use crate::engine::rows::{Shown, claim_key};
-    use crate::engine::trigger::Trigger;
-
-    fn claim(arn: Option<&str>, has_intent: bool) -> PairClaim {
-        PairClaim {
-            key: claim_key("eu-west-1", "fleet"),
-            name: Digest::of("fleet"),
-            owner: Digest::of("cluster/team-a/fleet"),
-            created_at: None,
-            arn: arn.map(Digest::of),
-            account: None,
-            wants_pair: true,
-            has_intent,
-            is_idle: false,
-            has_acted: true,
-            waits: false,
-            is_refused: false,
-            baseline: None,
-        }
-    }
-
-    fn row(lane: &str, claim: Option<PairClaim>) -> Row<PairClaim> {
-        let (generation, has_finalizer) = (1, true);
-        let (is_deleting, reconcile, tracked_by) = (false, None, None);
-        Row {
-            uid: "u".into(),
-            lane: lane.into(),
-            trigger: Trigger { generation, is_deleting, has_finalizer, reconcile, tracked_by },
-            region_answered: true,
-            was_acted_on: false,
-            shown: Shown { ready: false, reason: None },
-            claim,
-        }
-    }
-
-    #[test]
-    fn an_object_that_nobody_saw_go_may_have_left_the_pair_on_its_record() {
-        for (name, claim, expected) in [
-            ("it has a pair", Some(claim(Some("arn"), false)), true),
-            ("its import is on record", Some(claim(None, true)), true),
-            ("neither", Some(claim(None, false)), false),
-            ("it can do nothing", None, false),
-        ] {
-            let memory = Memory::default();
-            forget(&memory, &ObjectRef::new("team-a", "fleet"), &row("eu-west-1", claim));
-            assert_eq!(memory.left_at("team-a").is_some(), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_pair_that_goes_makes_room_for_one_of_its_namespace_region_and_account() {
-        let (memory, gone) = (Memory::default(), ObjectRef::new("team-a", "fleet"));
-        let of = |lane, claim| row(lane, claim);
-        let waiting = [
-            ("team-a", "eu-west-1/b", "1"),
-            ("team-b", "eu-west-1/a", "2"),
-            ("team-a", "eu-west-1/a", "3"),
-            ("team-a", "eu-west-1/a", "4"),
-        ];
-        for (namespace, lane, uid) in waiting {
-            memory.note_room(&ObjectRef::new(namespace, uid), lane, uid, true);
-        }
-        memory.make_room(&gone, &of("eu-west-1/a", Some(claim(None, true))));
-        assert_eq!(memory.take_those_with_room(), [], "it had no pair");
-        let goes = of("eu-west-1/a", Some(claim(Some("arn"), false)));
-        for uid in ["3", "4"] {
-            memory.make_room(&gone, &goes);
-            let next = (ObjectRef::new("team-a", uid), "eu-west-1/a".into());
-            assert_eq!(memory.take_those_with_room(), [next], "each time another one");
-            assert!(memory.room_since(uid).is_some());
-        }
-        memory.make_room(&gone, &goes);
-        assert_eq!(memory.take_those_with_room(), [], "nobody waits any more");
-        assert_eq!((memory.room_since("1"), memory.room_since("2")), (None, None));
-        memory.note_room(&ObjectRef::new("team-a", "3"), "eu-west-1/a", "3", true);
-        memory.note_room(&ObjectRef::new("team-a", "3"), "eu-west-1/a", "3", false);
-        memory.make_room(&gone, &goes);
-        assert_eq!(memory.take_those_with_room(), [], "it has found its place");
-    }
-}
+mod tests;

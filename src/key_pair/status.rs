@@ -19,13 +19,31 @@ use crate::lightsail::{Imported, KeyPair};
 use crate::ssh::{Match, PublicKey};
 
 /// The status before a pair that was there is tagged: with the tag alone it would pass as imported
-/// after a crash, and would be deleted with the object.
+/// after a crash, and would be deleted with the object. An object that shows that its account
+/// refuses it would not count for what is on record.
 pub(super) fn adopting(
     object: &LightsailKeyPair,
     desired: &Desired,
-    account: Option<&AccountId>,
+    observed: &Observed,
 ) -> LightsailKeyPairStatus {
-    without_pair(object, desired, account, Some(Origin::Adopted))
+    let account = observed.account.as_ref();
+    let mut status = without_pair(object, desired, account, Some(Origin::Adopted));
+    if claim::is_refused(reason(&status.conditions, READY)) {
+        show_progress(&mut status, object, observed, &Message::Adopting);
+    }
+    status
+}
+
+fn show_progress(
+    status: &mut LightsailKeyPairStatus,
+    object: &LightsailKeyPair,
+    observed: &Observed,
+    message: &Message<'_>,
+) {
+    let generation = object.metadata.generation.unwrap_or_default();
+    let conditions = Conditions::new(&status.conditions, generation, observed.now);
+    let verdict = Verdict::wait(message.reason(), message.to_string(), Duration::ZERO);
+    status.conditions = verdict.conditions(conditions).into_list();
 }
 
 /// The status before tags are set.
@@ -52,11 +70,7 @@ pub(super) fn intending(
     let mut status = without_pair(object, desired, account, None);
     let shown = reason(&status.conditions, READY);
     if shown.is_none() || claim::is_refused(shown) {
-        let generation = object.metadata.generation.unwrap_or_default();
-        let conditions = Conditions::new(&status.conditions, generation, observed.now);
-        let (reason, message) = (Message::Importing.reason(), Message::Importing.to_string());
-        let verdict = Verdict::wait(reason, message, Duration::ZERO);
-        status.conditions = verdict.conditions(conditions).into_list();
+        show_progress(&mut status, object, observed, &Message::Importing);
     }
     status.import_intent = Some(ImportIntent {
         account_id: account.map(AccountId::to_string).unwrap_or_default(),

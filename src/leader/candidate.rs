@@ -45,10 +45,9 @@ impl Times {
         self.renew_deadline / 2
     }
 
-    /// How long a write to Kubernetes may take: it fits into the Lease even if a renewal failed
-    /// meanwhile.
+    /// How long the Lease must last when a write to Kubernetes is sent: most are answered by then.
     #[must_use]
-    pub fn write_timeout(&self) -> Duration {
+    pub fn write_margin(&self) -> Duration {
         self.lease_duration / 3
     }
 }

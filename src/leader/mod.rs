@@ -23,7 +23,7 @@ use crate::kube_error::{is_of_certificates, without_content};
 use crate::kubeconfig;
 use crate::lease::HeldLease;
 use crate::metrics::Metrics;
-use crate::readiness::Readiness;
+use crate::readiness::{Extent, Readiness};
 use crate::telemetry::end_log;
 
 /// How long giving back the Lease may take. If it takes longer, the next leader waits until the
@@ -32,6 +32,10 @@ const RELEASE_TIMEOUT: Duration = Duration::from_millis(800);
 /// A follower whose certificates do not serve for so long ends. They are read at the start only,
 /// and may have been replaced since. While they are being replaced, servers may differ.
 const CERTIFICATES_FAIL_FOR: Duration = Duration::from_mins(5);
+
+/// In `/readyz`.
+const LEASE: &str = "the Lease";
+const NO_RESPONSE: &str = "no response in time";
 
 /// The state of the election for everything that asks whether this process leads, and how the
 /// process tells it to end.
@@ -100,7 +104,7 @@ async fn stand(
     };
     let mut election = Election::new(client, candidate);
     let sent = tokio::select! {
-        sent = acquire(&mut election, times) => sent,
+        sent = acquire(&mut election, times, &leadership.readiness) => sent,
         () = leadership.stop.cancelled() => return Ok(()),
     };
     let sent = match sent {
@@ -139,12 +143,22 @@ fn exit() -> ! {
 
 /// Stands for election until it is won. Returns when the winning request was sent, or why the
 /// certificates of this process do not serve.
-async fn acquire(election: &mut Election, times: Times) -> Result<Moment, String> {
+async fn acquire(
+    election: &mut Election,
+    times: Times,
+    readiness: &Readiness,
+) -> Result<Moment, String> {
     let (mut said, mut certificates) = (String::new(), Certificates::default());
+    let tell = |why| readiness.trouble(Extent::All, LEASE.to_owned(), why);
     loop {
         match tokio::time::timeout(times.attempt(), election.acquire()).await {
-            Ok(Ok(Some(sent))) => return Ok(sent),
+            Ok(Ok(Some(sent))) => {
+                tell(None);
+                return Ok(sent);
+            }
             Ok(Ok(None)) => {
+                tell(None);
+                said.clear();
                 certificates.note(true, Moment::now());
             }
             Ok(Err(error)) => {
@@ -152,9 +166,13 @@ async fn acquire(election: &mut Election, times: Times) -> Result<Moment, String
                 if certificates.note(!is_of_certificates(&error), Moment::now()) {
                     return Err(why);
                 }
+                tell(Some(why.clone()));
                 complain(&mut said, why);
             }
-            Err(_) => complain(&mut said, "no response in time".to_owned()),
+            Err(_) => {
+                tell(Some(NO_RESPONSE.to_owned()));
+                complain(&mut said, NO_RESPONSE.to_owned());
+            }
         }
         tokio::time::sleep(times.renew_period + jitter(times.renew_period)).await;
     }
@@ -220,7 +238,7 @@ async fn hold(election: &Election, times: Times, lease: &HeldLease, sent: Moment
                 return "another replica has it, or it was deleted or emptied".to_owned();
             }
             Ok(Err(error)) => complain(&mut said, without_content(&error)),
-            Err(_) => complain(&mut said, "no response in time".to_owned()),
+            Err(_) => complain(&mut said, NO_RESPONSE.to_owned()),
         }
     }
 }

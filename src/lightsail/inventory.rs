@@ -35,10 +35,11 @@ pub struct ListNeeds {
 }
 
 impl ListNeeds {
-    /// As these, to count pairs after one was left behind, if any was.
+    /// As these, to count pairs with a list that is no older than this, and does not start before
+    /// that time.
     #[must_use]
-    pub fn to_count(self, left_at: Option<Moment>) -> Self {
-        Self { since: self.since.max(left_at), ..self }
+    pub fn to_count(self, max_age: Duration, since: Option<Moment>) -> Self {
+        Self { max_age: self.max_age.min(max_age), since: self.since.max(since), ..self }
     }
 }
 

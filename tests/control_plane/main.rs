@@ -60,3 +60,4 @@ mod unreadable;
 mod upgrade;
 mod vanished;
 mod ways_out;
+mod webhooks;

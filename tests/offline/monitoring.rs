@@ -111,7 +111,7 @@ pub(crate) fn panels(dashboard: &Value) -> Vec<&Value> {
 
 #[test]
 fn every_metric_is_in_the_page() {
-    let source = read("src/metrics.rs");
+    let source = read("src/metrics/mod.rs");
     assert!(source.contains("Registry::with_prefix(\"lightsail_operator\")"));
     let (page, registered) = (read(PAGE), registered(&source));
     let table = table(&page);
@@ -120,7 +120,7 @@ fn every_metric_is_in_the_page() {
         .map(|(name, _)| name.strip_suffix("_total").unwrap_or(name).to_owned())
         .collect();
     assert!(registered.len() > 10);
-    assert_eq!(described, registered, "{PAGE} and src/metrics.rs");
+    assert_eq!(described, registered, "{PAGE} and src/metrics/mod.rs");
     for (name, kind) in table {
         assert!(["counter", "gauge", "histogram"].contains(&kind), "{name}: {kind}");
         assert_eq!(name.ends_with("_total"), kind == "counter", "{name}: {kind}");

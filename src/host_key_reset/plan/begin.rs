@@ -13,7 +13,7 @@ use crate::api::conditions::{READY, find, reason};
 use crate::api::{Operation, Reason};
 use crate::engine::{self, Verdict};
 use crate::host_key_reset::mark::MarkState;
-use crate::host_key_reset::message::{Last, MARK_NOT_KEPT, Message, Nothing, cause};
+use crate::host_key_reset::message::{Last, MARK_LATE, MARK_NOT_KEPT, Message, Nothing, cause};
 use crate::host_key_reset::world::{Desired, InstanceRead, Observed, Turn, later};
 use crate::ids::Arn;
 use crate::lightsail::Instance;
@@ -245,6 +245,13 @@ fn is_forbidden(desired: &Desired, instance: Option<&Instance>) -> bool {
 /// Makes the call, unless its time ran out while the mark was written.
 pub(super) fn call(desired: &Desired, observed: &Observed) -> Step {
     out_of_time(desired, observed).map_or(Step::Call, Step::End)
+}
+
+/// The mark was written too long ago for a call. None was made, and so the mark and the intent are
+/// taken back, unless somebody has acted on them since: then the object has another version.
+pub(super) fn marked_too_late(desired: &Desired, observed: &Observed) -> Step {
+    let message = engine::message::Message::KubernetesFails { why: MARK_LATE };
+    take_back(desired, observed, Verdict::retried(&message))
 }
 
 /// Whether it is too late to start.

@@ -55,15 +55,17 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
         // Whoever calls writes the mark first. But somebody may have taken it off.
         None => begin::begin(desired, observed),
         Some(_) if is_just_marked(observed) => begin::call(desired, observed),
+        Some(_) if observed.marked_at.is_some() => begin::marked_too_late(desired, observed),
         Some(_) => search::search(desired, observed),
     }
 }
 
-/// Whether this reconciliation wrote the mark a moment ago. A process that slept in between (a
-/// suspended machine, an old leader) must not call any more: others may have looked for the call
-/// since, and said that nothing shows it.
+/// Whether this reconciliation wrote the mark a moment ago. If it took longer (a suspended machine,
+/// a slow webhook), it must not call any more: others that saw the mark may look for a call that was
+/// sent while the Lease lasted, and say that nothing shows it.
 fn is_just_marked(observed: &Observed) -> bool {
-    observed.marked_at.is_some_and(|at| observed.now.duration_since(at) <= observed.call_timeout)
+    let holds = observed.lease_duration.max(observed.call_timeout);
+    observed.marked_at.is_some_and(|at| observed.now.duration_since(at) <= holds)
 }
 
 /// What is left to do about a reconciliation that could not be finished, for this reason: to say
@@ -95,7 +97,7 @@ fn until_its_end(desired: &Desired, observed: &Observed, verdict: Verdict) -> Ve
 /// answer it may not: nobody could tell afterwards that the call was not made.
 #[must_use]
 pub fn may_stop(observed: &Observed) -> bool {
-    !is_just_marked(observed) && (observed.call.is_none() || observed.end.is_some())
+    observed.marked_at.is_none() && (observed.call.is_none() || observed.end.is_some())
 }
 
 /// The call has ended.

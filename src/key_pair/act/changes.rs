@@ -31,10 +31,19 @@ impl Run<'_> {
                 sent.accepted = false;
             }
         });
+        // It may use its account, whatever it shows.
+        self.memory.note_refusal(self.at, &self.desired.uid, false);
         self.record(&status).await?;
         self.note_sent(None);
         self.observed.done.intent = Some(self.observed.now);
         Ok(())
+    }
+
+    pub(super) async fn record_adoption(&mut self) -> Result<(), Error> {
+        let status = status::adopting(&self.object, &self.desired, &self.observed);
+        // As above.
+        self.memory.note_refusal(self.at, &self.desired.uid, false);
+        self.record(&status).await
     }
 
     pub(super) async fn import(&mut self, key: &PublicKey) -> Result<(), Error> {

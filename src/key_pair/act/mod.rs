@@ -38,6 +38,8 @@ pub(super) struct Run<'a> {
     trigger: Trigger,
     observed: Observed,
     opened: Option<OpenedRegion>,
+    /// When the reconciliation did.
+    began: Moment,
     /// Cancelled when the object is changed meanwhile.
     changed: CancellationToken,
 }
@@ -59,7 +61,8 @@ impl<'a> Run<'a> {
         let observed = observed(ctx, &clocks, memory, &object, &desired);
         let observed = Observed { grant, predecessor, ..observed };
         let (trigger, changed) = (Trigger::of(&object), CancellationToken::new());
-        Self { ctx, clocks, memory, at, object, desired, trigger, observed, opened: None, changed }
+        let (opened, began) = (None, Moment::now());
+        Self { ctx, clocks, memory, at, object, desired, trigger, observed, opened, began, changed }
     }
 
     /// As it is for an object whose turn has come.
@@ -209,11 +212,7 @@ impl<'a> Run<'a> {
                 self.observed.has_finalizer = true;
             }
             Step::WriteIntent(key) => self.write_intent(&key).await?,
-            Step::RecordAdoption => {
-                let account = self.observed.account.as_ref();
-                let status = status::adopting(&self.object, &self.desired, account);
-                self.record(&status).await?;
-            }
+            Step::RecordAdoption => self.record_adoption().await?,
             Step::RecordTagKeys => {
                 self.record(&status::tagging(&self.object, &self.desired)).await?;
             }
@@ -248,7 +247,10 @@ impl<'a> Run<'a> {
             Step::Finish(verdict) => return self.publish(&verdict).await.map(Some),
             Step::Pause { reason, next } => return Ok(Some(Action::shows(reason, next))),
             Step::StartOver => return Err(Error::Conflict),
-            Step::Leave => return Ok(Some(Action::gone())),
+            Step::Leave => {
+                self.leave_line();
+                return Ok(Some(Action::gone()));
+            }
         }
         Ok(None)
     }

@@ -20,6 +20,7 @@ impl Run<'_> {
         &self,
         verdict: &Verdict,
     ) -> Result<(), Error> {
+        self.leave_line();
         let before = self.object.status.clone().unwrap_or_default();
         let status = status::unfinished(&self.object, verdict, self.clocks.now());
         if status != before {
@@ -34,27 +35,23 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Whoever may not use its account stands in nobody's way, even if no write of its status
-    /// succeeds (I14). What the watch shows next calls those that wait, and tells all that have its
-    /// pair once it may have that again.
-    fn note_refusal(&self, reason: Reason) {
-        let is_refused = claim::is_refused(Some(reason));
-        self.memory.note_refusal(&self.desired.uid, is_refused);
-        if is_refused {
-            self.memory.rows.lock().edit_claim(self.at, |claim| claim.is_refused = true);
-        }
+    /// The object waits for no other pair to go.
+    pub(super) fn leave_line(&self) {
+        self.memory.room.lock().leave(&self.desired.uid, self.began);
     }
 
     /// Writes the status if it changed, and an Event if the reason did.
     pub(super) async fn publish(&mut self, verdict: &Verdict) -> Result<Action, Error> {
-        self.note_refusal(verdict.reason);
+        let uid = &self.desired.uid;
+        self.memory.note_refusal(self.at, uid, claim::is_refused(Some(verdict.reason)));
+        if !plan::stays_in_line(&self.desired, &self.observed, verdict.state) {
+            self.leave_line();
+        }
         let before = self.object.status.clone().unwrap_or_default();
         let status = status::status(&self.object, &self.desired, &self.observed, verdict);
         if status != before {
             objects::write_status(&self.ctx.api_server, &self.object, &status).await?;
         }
-        let waits_for_room = plan::waits_for_room(&self.desired, &self.observed);
-        self.note_room(waits_for_room);
         let stays = plan::refused_secret_stays(&self.desired, &self.observed);
         self.memory.note_refused_secret(&self.desired.uid, stays);
         let aftermath = plan::aftermath(&status);
@@ -66,7 +63,7 @@ impl Run<'_> {
             }
         });
         if !aftermath.keeps_within_limit {
-            self.memory.within_limit.lock().remove(&self.desired.uid);
+            self.memory.drop_place(self.at, &self.desired.uid);
         }
         let now = self.clocks.now();
         if let Some(seconds) = seconds_to_ready(&self.object, verdict.state, now) {

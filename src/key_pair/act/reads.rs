@@ -15,9 +15,10 @@ use crate::engine::{Lookup, ObjectRef, objects};
 use crate::error::Error;
 use crate::ids::lane_parts;
 use crate::key_pair::claim::{self, PairClaim};
-use crate::key_pair::memory::Allowance;
+use crate::key_pair::memory::{Allowance, counted};
 use crate::key_pair::observe::{shared_list, unanswered};
 use crate::key_pair::plan;
+use crate::key_pair::room::Waits;
 use crate::key_pair::world::{
     DeletedPair, DesiredPair, PairRead, PublicKeySource, Rival, SourceKind, SourceRef,
 };
@@ -90,36 +91,43 @@ impl Run<'_> {
     }
 
     pub(super) async fn count_key_pairs(&mut self) -> Result<(), Error> {
+        let (lane, uid) = (claim::lane_of(&self.object), &self.desired.uid);
         let most_pages = plan::pages_for_count(&self.observed);
-        let needs = self.needs_of_list(&claim::lane_of(&self.object), most_pages);
+        let needs = self.needs_of_list(&lane, most_pages);
         self.observed.counts_at = self.counts_at();
         if self.observed.counts_at.is_some() {
             return Ok(());
         }
-        let Some(list) = self.shared_list(needs.to_count(self.left_at())).await? else {
+        let most_age = plan::max_age_to_count(&self.desired);
+        let needs = needs.to_count(most_age, self.counts_since());
+        let Some(list) = self.shared_list(needs).await? else {
             self.note_long_list();
             return Ok(());
         };
         let account_of = |lane: &str| self.ctx.directory.account_of(lane_parts(lane).1);
         // Two that are counted at the same time must not both take the last place.
         let (rows, scope) = (self.memory.rows.lock(), self.lightsail().scope());
+        // Others would not know that it counts.
+        if !rows.has_uid(self.at, uid) {
+            return Err(Error::Conflict);
+        }
         // An object may have left its pair behind while the list was read.
-        if self.left_at().is_some_and(|left_at| list.started_at() < left_at) {
+        if self.counts_since().is_some_and(|since| list.started_at() < since) {
             drop(rows);
             self.observed.counts_at = self.counts_at();
             return Ok(());
         }
-        let mut within = self.memory.within_limit.lock();
-        let desired = &self.desired;
-        let owned = claim::owned(self.at, &rows, desired, scope, account_of, &list, &within);
-        self.note_room(!desired.limits.have_room(owned));
+        let (mut room, desired) = (self.memory.room.lock(), &self.desired);
+        let owned = claim::owned(self.at, &rows, desired, scope, account_of, &list, room.places());
         if desired.limits.have_room(owned) {
-            within.insert(&desired.uid, Digest::of(&desired.name));
+            room.take_place(uid, Digest::of(&desired.name));
         } else {
-            within.remove(&desired.uid);
+            let before = counted(&rows, &room, self.at, uid);
+            let created_at = desired.created_at;
+            room.wait(Waits { at: self.at, lane: &lane, uid, created_at }, before);
         }
         self.observed.neighbors = rows.count_in(&self.at.namespace);
-        drop((within, rows));
+        drop((room, rows));
         self.observed.owned = Some(owned);
         Ok(())
     }
@@ -138,27 +146,21 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Notes, while the rows are locked, whether the object waits for another pair to go.
-    pub(super) fn note_room(&self, waits: bool) {
-        let lane = claim::lane_of(&self.object);
-        self.memory.note_room(self.at, &lane, &self.desired.uid, waits);
-    }
-
     /// When the list may be read that shows what was left behind, or that has gone, if that is not
     /// now.
     fn counts_at(&self) -> Option<Timestamp> {
         let shared = &self.opened().shared;
         let may_be_read = |since| self.ctx.inventory.may_be_read_since(shared, since);
-        self.left_at().and_then(may_be_read).map(|at| self.clocks.time_of(at))
+        self.counts_since().and_then(may_be_read).map(|at| self.clocks.time_of(at))
     }
 
-    /// When an object of the namespace last went whose pair may have stayed, or whose pair has made
-    /// room for this one's, if that matters.
-    fn left_at(&self) -> Option<Moment> {
-        let is_within = self.memory.within_limit.lock().get(&self.desired.uid).is_some();
-        let has_place = plan::has_its_place(&self.observed.recorded, is_within);
+    /// Since when a list tells how many pairs there are, if that matters: an object of the
+    /// namespace may have left its pair behind, or made room for this one's.
+    fn counts_since(&self) -> Option<Moment> {
+        let (uid, room) = (&self.desired.uid, self.memory.room.lock());
+        let has_place = plan::has_its_place(&self.observed.recorded, room.has_place(uid));
         let left_at = self.memory.left_at(&self.at.namespace).filter(|_| !has_place);
-        left_at.max(self.memory.room_since(&self.desired.uid))
+        left_at.max(room.since(uid))
     }
 
     /// The shared list, unless it has more pages than are needed. An object that is changed

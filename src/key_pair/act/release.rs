@@ -9,7 +9,7 @@ use crate::engine::verdict::Severity;
 use crate::engine::{Action, objects};
 use crate::error::Error;
 use crate::ids::{AccountId, Arn};
-use crate::key_pair::plan;
+use crate::key_pair::{claim, plan};
 use crate::lightsail::{self, KeyPair, Lightsail};
 
 /// How long each of the two calls may take: an object is released without AWS having to answer.
@@ -64,7 +64,7 @@ impl Run<'_> {
         if abandons {
             self.ctx.metrics.abandoned();
         }
-        self.memory.forget(uid);
+        self.memory.forget(self.at, uid);
         Ok(Action::gone())
     }
 
@@ -76,7 +76,9 @@ impl Run<'_> {
         );
         self.ctx.metrics.vanished_ended("LightsailKeyPair", &reason.to_string());
         self.publish_event(Severity::Warning, reason, message).await;
-        self.memory.forget(&self.desired.uid);
+        self.memory.forget(self.at, &self.desired.uid);
+        // Until now its tag has counted, or what its import may have made.
+        self.memory.room.lock().make_room(self.at, &claim::lane_of(&self.object));
         Action::gone()
     }
 }

@@ -17,10 +17,11 @@ pub struct Aftermath {
 /// What is kept of an object that shows this status.
 #[must_use]
 pub fn aftermath(status: &LightsailKeyPairStatus) -> Aftermath {
-    let (has_pair, has_intent) = (status.arn.is_some(), status.import_intent.is_some());
+    let has_pair = status.arn.is_some();
+    let may_have_one = status.import_intent.is_some() || status.origin.is_some();
     Aftermath {
-        // Without a pair and an intent, it imports nothing that would count.
-        keeps_within_limit: has_pair || has_intent,
+        // Without any of them, it has nothing that would count, and is not about to.
+        keeps_within_limit: has_pair || may_have_one,
         // The pair that an import makes is on record.
         keeps_import: !has_pair,
         keeps_failure: reason(&status.conditions, READY) == Some(Reason::OperationFailed),

@@ -45,7 +45,7 @@ fn until_import_is_over(observed: &Observed) -> Option<Duration> {
 pub(super) fn yield_to_rival(desired: &Desired, observed: &Observed) -> Step {
     let (name, region) = (&desired.name, &desired.region);
     // It is called when that one goes. A crowd must not cost more than a few (I14).
-    let pause = paced(desired, observed.rivals.len());
+    let pause = paced(desired.interval, observed.rivals.len());
     let is_one_of_few = pause == desired.interval;
     let pause = until_import_is_over(observed).map_or(pause, |until| until.min(pause));
     if observed.rivals.iter().any(|rival| rival.deleting) {
@@ -65,10 +65,10 @@ pub(super) fn yield_to_rival(desired: &Desired, observed: &Observed) -> Step {
     message.stalled(Next::After(pause))
 }
 
-/// The interval, or longer where each reconciliation goes over this many other objects.
-pub(super) fn paced(desired: &Desired, others: usize) -> Duration {
+/// This pause, or a longer one where each reconciliation goes over this many other objects.
+pub(super) fn paced(pause: Duration, others: usize) -> Duration {
     let others = u32::try_from(others).unwrap_or(u32::MAX);
-    desired.interval.max(FOR_EACH_OTHER.saturating_mul(others))
+    pause.max(FOR_EACH_OTHER.saturating_mul(others))
 }
 
 /// Lightsail says that the name is taken. Names are those of all types of resources, and one that

@@ -2,7 +2,8 @@
 //! so that no crash loses it (I3).
 
 use super::conflict::name_conflict;
-use super::import::{beyond_limit, unsettled_import, wait_for_current_read};
+use super::import::{unsettled_import, wait_for_current_read};
+use super::limit::beyond_limit;
 use super::operations::unsettled_absence;
 use super::ownership::{Whose, is_replaced, whose};
 use super::pair::{is_made_here, ownership_lost};

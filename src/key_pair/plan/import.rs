@@ -3,23 +3,20 @@
 
 use std::time::Duration;
 
-use k8s_openapi::jiff::SignedDuration;
-
-use super::conflict::{name_taken, paced};
+use super::conflict::name_taken;
+use super::limit::beyond_limit;
 use super::operations::{
     deleted_on_record_until, deletion_of_former, failed_operation, late_operation,
     operation_failed, unfinished_deletion, unsettled_absence,
 };
 use super::ownership::{all_tags, is_older_than_import, is_replaced, was_deleted};
-use super::permission::account_name;
 use super::refusals::{SOON, await_outcome, still_failed, wait_until};
 use super::step::Step;
-use crate::api::{LightsailKeyPairStatus, OWNER_TAG};
-use crate::engine::action::Next;
+use crate::api::OWNER_TAG;
 use crate::engine::next_poll;
 use crate::key_pair::message::Message;
 use crate::key_pair::record::Recorded;
-use crate::key_pair::world::{Desired, Goal, Observed, PairRead};
+use crate::key_pair::world::{Desired, Observed, PairRead};
 use crate::lightsail::{Imported, KeyPair};
 use crate::ssh::PublicKey;
 
@@ -80,53 +77,6 @@ pub(super) fn import(
 pub(super) fn has_intent(observed: &Observed, key: &PublicKey) -> bool {
     let intent = observed.recorded.intent.as_ref();
     intent.is_some_and(|intent| intent.public_key_sha256 == key.sha256())
-}
-
-/// How soon a namespace that has all its key pairs is counted again at the latest: nobody says that
-/// a pair went that no object has, or that another account has in the same AWS account.
-const ROOM_IS_MADE: Duration = Duration::from_mins(5);
-
-/// The step that counts how many key pairs the namespace has, or refuses one more. A pair is not
-/// replaced either that could not be imported then.
-pub(super) fn beyond_limit(desired: &Desired, observed: &Observed) -> Option<Step> {
-    let most = desired.limits.max_key_pairs?;
-    let counts_in = observed.counts_at.map(|at| at.duration_since(observed.now));
-    match observed.owned {
-        None if let Some(left) = counts_in.filter(SignedDuration::is_positive) => {
-            Some(Message::CountsLater.wait(left.unsigned_abs()))
-        }
-        None => Some(Step::CountKeyPairs),
-        Some(owned) if !desired.limits.have_room(owned) => {
-            let account = account_name(observed).unwrap_or_default();
-            let message = Message::TooManyKeyPairs { account, most };
-            let pause = paced(desired, observed.neighbors).min(desired.interval.max(ROOM_IS_MADE));
-            Some(message.stalled(Next::After(pause)))
-        }
-        Some(_) => None,
-    }
-}
-
-/// Whether the namespace has no room for the pair of the object: it tries again when another one
-/// has its pair no more.
-#[must_use]
-pub fn waits_for_room(desired: &Desired, observed: &Observed) -> bool {
-    desired.goal == Goal::Present
-        && observed.owned.is_some_and(|owned| !desired.limits.have_room(owned))
-}
-
-/// Whether an object counts with any list, also one from before another object left its pair
-/// behind: it was found to be within the limit, and its pair, or the import of that, is on record.
-/// One that replaces its pair adds none.
-#[must_use]
-pub fn has_its_place(recorded: &Recorded, is_within_limit: bool) -> bool {
-    is_within_limit && (recorded.arn.is_some() || recorded.intent.is_some())
-}
-
-/// Whether an object that had a pair, and shows this now, makes room for that of another one. One
-/// that replaces its pair makes none.
-#[must_use]
-pub fn makes_room(status: Option<&LightsailKeyPairStatus>) -> bool {
-    status.is_none_or(|status| status.arn.is_none() && status.import_intent.is_none())
 }
 
 /// The key that the pair was imported with.

@@ -18,6 +18,7 @@ mod generated;
 mod import;
 mod kept_key;
 mod key;
+mod limit;
 mod operations;
 mod ownership;
 mod pair;
@@ -40,10 +41,9 @@ pub use failure::{
     answer_to_import, deletion_failed, import_failed, may_have_deleted, may_still_take_effect,
     refused_secret_stays,
 };
-pub use import::{
-    has_its_place, imported_key, makes_room, may_be_sent_elsewhere, others_act_for, waits_for_room,
-};
+pub use import::{imported_key, may_be_sent_elsewhere, others_act_for};
 pub use key::{verified, wanted_key};
+pub use limit::{has_its_place, max_age_to_count, stays_in_line};
 pub use operations::looked_up;
 pub use ownership::{came_to_nothing, is_replaced, own_pair};
 pub use pair::is_kept_as_it_is;

@@ -8,10 +8,11 @@ use super::confirmation::next_read;
 use super::conflict::{name_conflict, yield_to_rival};
 use super::expected::{self, Named};
 use super::import::{
-    beyond_limit, import, imported_key, take_back, unsettled_import, wait_for_current_read,
+    import, imported_key, take_back, unsettled_import, wait_for_current_read,
     wait_for_recorded_pair,
 };
 use super::key::compare;
+use super::limit::beyond_limit;
 use super::operations::{deletion_under_way, unanswered_deletion, unsettled_absence};
 use super::ownership::{Whose, all_tags, has_other_spelling, is_first, is_replaced, origin, whose};
 use super::refusals::{SOON, stalled};

@@ -90,7 +90,7 @@ mod tests {
             arn: Some(Digest::of("arn:own")),
             account: None,
             wants_pair: true,
-            has_intent: false,
+            may_have_one: false,
             is_idle: false,
             has_acted: true,
             waits: false,

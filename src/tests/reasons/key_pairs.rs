@@ -133,6 +133,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::PredecessorFirst { why: Reason::AccessDenied },
         Message::Deleting,
         Message::Importing,
+        Message::Adopting,
         Message::NotListedYet,
         Message::NotFoundToDelete,
         Message::StillThere { name },

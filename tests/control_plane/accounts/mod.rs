@@ -19,6 +19,7 @@ mod pod_identity;
 mod replaced_key;
 mod required;
 mod resets;
+mod room;
 pub(crate) mod teams;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -256,7 +256,12 @@ fn the_call_is_made_once() {
         ("I6: but not after a nap, when others may have looked for it and found nothing", |_, o| {
             begun(o);
             o.marked_at = Some(time("2026-11-24T11:59:39Z"));
-        }, "Begin search"),
+        }, "TakeBack"),
+        ("a webhook may take as long as the Lease lasts", |_, o| {
+            begun(o);
+            o.lease_duration = SignedDuration::from_secs(21);
+            o.marked_at = Some(time("2026-11-24T11:59:39Z"));
+        }, "Call"),
         ("I6: a mark of an earlier reconciliation is never followed by a call",
          |_, o| begun(o), "Begin search"),
         ("an answer without operations is a success",

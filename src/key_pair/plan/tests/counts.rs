@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::Instant;
 
 use super::*;
-use crate::api::{FINALIZER, Reason};
+use crate::api::{FINALIZER, LightsailKeyPair, Reason};
 use crate::digest::Digest;
 use crate::engine::concurrency::ConcurrencyLimits;
 use crate::engine::{ObjectRef, Settings};
@@ -13,7 +13,7 @@ use crate::engine::rows::{Row, Rows, Shown};
 use crate::engine::trigger::Trigger;
 use crate::ids::{AccountId, Arn, KeyPairName, Owner, Scope};
 use crate::engine::rows::Claim as _;
-use crate::key_pair::claim::{PairClaim, owned, rivals, row_of, surely_refused};
+use crate::key_pair::claim::{PairClaim, counts, owned, rivals, row_of, surely_refused};
 use crate::lightsail::samples::listing;
 
 const ACCOUNT: &str = "123456789012";
@@ -64,7 +64,7 @@ fn pairs_count_once_with_their_object_and_without_it() {
         (at, Row { shown: Shown { ready: false, reason: Some(reason) }, claim, ..row })
     };
     let imported = |(at, row): (ObjectRef, Row<PairClaim>)| {
-        let claim = row.claim.clone().map(|claim| PairClaim { has_intent: true, ..claim });
+        let claim = row.claim.clone().map(|claim| PairClaim { may_have_one: true, ..claim });
         (at, Row { claim, ..row })
     };
     let left = || {
@@ -179,7 +179,7 @@ fn i1_an_object_that_cannot_act_stands_in_the_way_only_of_what_has_its_tag() {
         let mut rows = Rows::default();
         let (at, row) = object("a", "fleet", 1, false);
         let claim = row.claim.clone();
-        let claim = claim.map(|claim| PairClaim { has_intent: true, is_idle, ..claim });
+        let claim = claim.map(|claim| PairClaim { may_have_one: true, is_idle, ..claim });
         rows.apply(&at, Row { claim, ..row }, Instant::now());
         let at = ObjectRef::new("team-a", "fleet");
         let found = rivals(&at, &rows, &desired(), None, pair.as_ref(), |_| None,
@@ -336,13 +336,57 @@ fn an_object_claims_its_name_until_the_operator_has_let_it_go() {
     }
 }
 
+#[test]
+fn what_is_on_record_counts_until_the_operator_has_released_the_object() {
+    let adopts = || serde_json::json!({ "origin": "Adopted" });
+    let imports = || serde_json::json!({ "importIntent": { "accountID": ACCOUNT,
+        "publicKeySHA256": key(FIRST).sha256(), "fingerprints": [] } });
+    let has_pair = || serde_json::json!({ "arn": arn("old").as_str(), "origin": "Imported" });
+    let (mine, none) = ([FINALIZER], ["example.com/other"]);
+    for (sentence, status, deletes, finalizers, was_refused, expected) in [
+        ("nothing", serde_json::json!({}), false, &mine, false, false),
+        ("its pair", has_pair(), false, &mine, false, true),
+        ("though its account refuses it since", has_pair(), false, &mine, true, true),
+        ("an import", imports(), false, &mine, false, true),
+        ("which may have come to nothing", imports(), false, &mine, true, false),
+        ("an adoption: its pair may have the tag", adopts(), false, &mine, false, true),
+        ("or may have come to nothing", adopts(), false, &mine, true, false),
+        ("while it is deleted", has_pair(), true, &mine, false, true),
+        ("not if another tool alone holds it", has_pair(), true, &none, false, false),
+        ("whatever is on record", adopts(), true, &none, false, false),
+    ] {
+        let object: LightsailKeyPair = serde_json::from_value(serde_json::json!({
+            "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair",
+            "metadata": { "name": "old", "namespace": "team-a", "uid": "a",
+                "creationTimestamp": "2026-11-24T13:00:00Z", "finalizers": finalizers,
+                "deletionTimestamp": deletes.then_some(NOW) },
+            "spec": { "type": "Imported", "region": "eu-west-1",
+                "imported": { "publicKey": FIRST } },
+            "status": status,
+        }))
+        .unwrap();
+        let row = row_of(&object, &settings(), was_refused);
+        let of_row = row.claim.as_ref().is_some_and(PairClaim::counts);
+        assert_eq!((of_row, counts(&object, was_refused)), (expected, expected), "{sentence}");
+        let mut rows = Rows::default();
+        rows.apply(&ObjectRef::new("team-a", "old"), row, Instant::now());
+        let at = ObjectRef::new("team-a", "fleet");
+        // It is older.
+        let created_at = Some(Timestamp::UNIX_EPOCH);
+        let desired = Desired { created_at, uid: "fleet".to_owned(), ..desired() };
+        let scope = Scope { account: ACCOUNT.into(), region: "eu-west-1".into() };
+        let (account_of, within) = (|_: &str| Some(ACCOUNT.into()), ByUid::default());
+        let count = owned(&at, &rows, &desired, &scope, account_of, &listing(&[]), &within);
+        assert_eq!(count, usize::from(expected), "{sentence}");
+    }
+}
+
 fn settings() -> Settings {
     Settings {
         cluster_id: "cluster".to_owned(),
         aws_account_id: None,
         call_timeout: Duration::ZERO,
         settle_time: Duration::ZERO,
-        write_timeout: Duration::ZERO,
         lease_duration: Duration::ZERO,
         missing_key_grace: Duration::ZERO,
         source_grace: Duration::ZERO,

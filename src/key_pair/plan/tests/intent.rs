@@ -3,7 +3,7 @@
 use super::*;
 use crate::api::conditions::{Conditions, READY, RECONCILING, STALLED, is_true, reason};
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Reason};
-use crate::key_pair::claim::is_coming;
+use crate::key_pair::claim::{counts, is_coming};
 use crate::key_pair::{record, status};
 
 /// Nothing but what a row says is on record, and the finalizer is there from before.
@@ -38,6 +38,25 @@ fn a_new_object_shows_that_its_import_is_under_way() {
     let allowed_now = shown(stalled(Reason::AccountNotFound));
     assert_eq!(reason(&allowed_now, READY), Some(Reason::InProgress));
     assert!(!is_true(&allowed_now, STALLED));
+}
+
+#[test]
+fn an_object_that_adopts_shows_no_refusal_for_which_it_would_not_count() {
+    let (desired, observed) = unrecorded(Goal::Present);
+    let spec = serde_json::json!({ "type": "Imported", "region": "eu-west-1" });
+    let mut object = LightsailKeyPair::new("fleet", serde_json::from_value(spec).unwrap());
+    for (before, expected) in [
+        (Reason::AccountNotAllowed, Reason::InProgress),
+        (Reason::AccessDenied, Reason::AccessDenied),
+    ] {
+        let stalled = Verdict::stalled(before, "it is not", Next::Backoff);
+        let conditions = stalled.conditions(Conditions::new(&[], 1, observed.now)).into_list();
+        object.status = Some(LightsailKeyPairStatus { conditions, ..Default::default() });
+        let adopting = status::adopting(&object, &desired, &observed);
+        assert_eq!(reason(&adopting.conditions, READY), Some(expected));
+        object.status = Some(adopting);
+        assert!(counts(&object, false));
+    }
 }
 
 #[test]

@@ -319,14 +319,20 @@ fn what_others_have_to_do_is_looked_at_less_and_less() {
     for deleting in [false, true] {
         assert_eq!(many(60_000, deleting), Next::After(Duration::from_mins(100)), "I14");
     }
-    let mut limited = Desired { interval: Duration::from_mins(1), ..desired() };
-    limited.limits.max_key_pairs = Some(3);
-    let one_too_many = |neighbors| {
+    let one_too_many = |interval, neighbors| {
+        let mut limited = Desired { interval, ..desired() };
+        limited.limits.max_key_pairs = Some(3);
         let mut observed = Observed { neighbors, owned: Some(3), ..super::observed() };
         observed.pair = cached(None);
         let Step::Finish(verdict) = plan(&limited, &observed) else { panic!("it is refused") };
         verdict.next
     };
-    assert_eq!(one_too_many(4), Next::After(Duration::from_mins(1)));
-    assert_eq!(one_too_many(60_000), Next::After(Duration::from_mins(5)), "I14");
+    let (minute, week) = (Duration::from_mins(1), Duration::from_hours(168));
+    assert_eq!(one_too_many(minute, 4), Next::After(minute));
+    assert_eq!(one_too_many(week, 4), Next::After(Duration::from_mins(5)));
+    assert_eq!(one_too_many(week, 60_000), Next::After(Duration::from_mins(100)), "I14");
+    assert_eq!(one_too_many(minute, 60_000), Next::After(Duration::from_mins(100)), "I14");
+    let most_age = |interval| max_age_to_count(&Desired { interval, ..desired() });
+    assert!(most_age(minute) < minute);
+    assert!(most_age(week) < Duration::from_mins(5), "it does not count in the same list again");
 }

@@ -1,8 +1,6 @@
 //! What an account allows: adoption, takeovers, so many key pairs, and the default pair.
 
 use super::*;
-use crate::api::LightsailKeyPairStatus;
-use crate::api::key_pair::ImportIntent;
 
 /// The object has adopted the pair.
 fn adopted(desired: &mut Desired, observed: &mut Observed) {
@@ -180,9 +178,11 @@ fn a_namespace_has_so_many_key_pairs() {
 fn an_object_that_has_its_place_does_not_wait_for_another_list() {
     let has_pair = recorded(&pair(FIRST), Origin::Imported);
     let has_intent = Recorded { intent: intent(FIRST), ..Recorded::default() };
+    let adopts = Recorded { origin: Some(Origin::Adopted), ..Recorded::default() };
     for (sentence, recorded, is_within, expected) in [
         ("it replaces its pair", &has_pair, true, true),
         ("which is deleted", &has_intent, true, true),
+        ("it adopts one", &adopts, true, true),
         ("it is new", &Recorded::default(), true, false),
         ("a pair that was never counted", &has_pair, false, false),
     ] {
@@ -191,18 +191,19 @@ fn an_object_that_has_its_place_does_not_wait_for_another_list() {
 }
 
 #[test]
-fn only_an_object_whose_pair_goes_makes_room() {
-    let has = |arn: Option<&str>, import_intent| LightsailKeyPairStatus {
-        arn: arn.map(str::to_owned), import_intent, ..LightsailKeyPairStatus::default() };
-    let intent = Some(ImportIntent::default());
-    for (sentence, shown, expected) in [
-        ("it has its pair", has(Some("arn"), None), false),
-        ("it replaces its pair", has(None, intent), false),
-        ("its pair is gone", has(None, None), true),
+fn an_object_stays_in_line_until_it_knows_that_it_waits_for_something_else() {
+    for (sentence, owned, state, expected) in [
+        ("there is no room", Some(2), State::Stalled, true),
+        ("it has yet to count", None, State::Reconciling, true),
+        ("its name is taken", None, State::Stalled, false),
+        ("it is suspended", None, State::Suspended, false),
+        ("its account has no limit any more", None, State::Ready, false),
+        ("there is room", Some(1), State::Stalled, false),
     ] {
-        assert_eq!(makes_room(Some(&shown)), expected, "{sentence}");
+        let (desired, observed) = limited();
+        let observed = Observed { owned, ..observed };
+        assert_eq!(stays_in_line(&desired, &observed, state), expected, "{sentence}");
     }
-    assert!(makes_room(None), "somebody removed its status");
 }
 
 fn of_type_default(desired: &mut Desired, create_if_missing: bool) {

@@ -71,12 +71,11 @@ impl Plans {
         let (desired, object) = (self.desired(place, run), self.object(run));
         let observed = self.observed(place, run, &object);
         let step = plan(&desired, &observed);
-        let account = observed.account.as_ref();
         let status = match &step {
             Step::Finish(verdict) => Some(status::status(&object, &desired, &observed, verdict)),
             Step::WriteIntent(key) => Some(status::intending(&object, &desired, &observed,
                 key, Some(time(NOW)))),
-            Step::RecordAdoption => Some(status::adopting(&object, &desired, account)),
+            Step::RecordAdoption => Some(status::adopting(&object, &desired, &observed)),
             _ => None,
         };
         let forgetful = Run {

@@ -2,19 +2,24 @@
 //! label names an object or has the text of an error. Series whose labels are known beforehand
 //! begin at 0: Prometheus does not see the first increase of one that begins at 1.
 
+mod labels;
+
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Metric, Registry, Unit};
 
+use self::labels::{
+    ClassLabels, CredentialsLabels, EndLabels, KindLabels, ObjectLabels, OperationLabels,
+    PairLabels, ReconcileLabels, RequestLabels, ScopeLabels,
+};
 use crate::clock::Moment;
 use crate::ids::Scope;
 
@@ -74,73 +79,6 @@ impl Credentials {
                     last tried: 1, otherwise 0; objects shows those of LightsailAccounts";
         let failing = add(all, "credentials_failing", help, Gauge::default());
         Self { requests, failing }
-    }
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ReconcileLabels {
-    kind: String,
-    outcome: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct EndLabels {
-    kind: String,
-    reason: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct KindLabels {
-    kind: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ClassLabels {
-    kind: String,
-    class: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ObjectLabels {
-    kind: String,
-    ready: String,
-    reason: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RequestLabels {
-    operation: String,
-    region: String,
-    code: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OperationLabels {
-    operation: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct CredentialsLabels {
-    operation: String,
-    code: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ScopeLabels {
-    account: String,
-    region: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct PairLabels {
-    account: String,
-    region: String,
-    managed: String,
-}
-
-impl From<&Scope> for ScopeLabels {
-    fn from(scope: &Scope) -> Self {
-        Self { account: scope.account.to_string(), region: scope.region.to_string() }
     }
 }
 

@@ -1,0 +1,180 @@
+use std::time::Instant;
+
+use super::*;
+use crate::digest::Digest;
+use crate::engine::rows::{Shown, claim_key};
+use crate::engine::trigger::Trigger;
+use crate::ids::KeyPairName;
+use crate::key_pair::room::Waits;
+
+fn claim(arn: Option<&str>, may_have_one: bool) -> PairClaim {
+    PairClaim {
+        key: claim_key("eu-west-1", "fleet"),
+        name: Digest::of("fleet"),
+        owner: Digest::of("cluster/team-a/fleet"),
+        created_at: None,
+        arn: arn.map(Digest::of),
+        account: None,
+        wants_pair: true,
+        may_have_one,
+        is_idle: false,
+        has_acted: true,
+        waits: false,
+        is_refused: false,
+        baseline: None,
+    }
+}
+
+fn row(lane: &str, claim: Option<PairClaim>) -> Row<PairClaim> {
+    let (generation, has_finalizer) = (1, true);
+    let (is_deleting, reconcile, tracked_by) = (false, None, None);
+    Row {
+        uid: "u".into(),
+        lane: lane.into(),
+        trigger: Trigger { generation, is_deleting, has_finalizer, reconcile, tracked_by },
+        region_answered: true,
+        was_acted_on: false,
+        shown: Shown { ready: false, reason: None },
+        claim,
+    }
+}
+
+#[test]
+fn an_object_that_nobody_saw_go_may_have_left_the_pair_on_its_record() {
+    for (name, claim, expected) in [
+        ("it has a pair", Some(claim(Some("arn"), false)), true),
+        ("its import is on record", Some(claim(None, true)), true),
+        ("neither", Some(claim(None, false)), false),
+        ("it can do nothing", None, false),
+    ] {
+        let memory = Memory::default();
+        forget(&memory, &ObjectRef::new("team-a", "fleet"), &row("eu-west-1", claim));
+        assert_eq!(memory.left_at("team-a").is_some(), expected, "{name}");
+    }
+}
+
+/// An object of this lane, which waits for room in its namespace.
+fn wait(memory: &Memory, uid: &str) {
+    let (at, lane) = (ObjectRef::new("team-a", uid), "eu-west-1/a");
+    let waits = Waits { at: &at, lane, uid, created_at: None };
+    memory.room.lock().wait(waits, Counted::default());
+}
+
+fn called(memory: &Memory) -> usize {
+    memory.room.lock().take_called().len()
+}
+
+const HAS_PAIR: Option<&str> = Some("arn");
+
+/// Somebody waits, and this object is there, with a place or without.
+fn beside(claim: Option<PairClaim>, has_place: bool) -> (Memory, ObjectRef) {
+    let (memory, at) = (Memory::default(), ObjectRef::new("team-a", "fleet"));
+    memory.rows.lock().apply(&at, row("eu-west-1/a", claim), Instant::now());
+    if has_place {
+        memory.room.lock().take_place("u", Digest::of(KeyPairName::from("fleet")));
+    }
+    wait(&memory, "waits");
+    (memory, at)
+}
+
+#[test]
+fn an_object_that_counted_and_is_gone_makes_room() {
+    for (name, claim, has_place, expected) in [
+        ("it had a pair", Some(claim(HAS_PAIR, false)), false, 1),
+        ("its import was on record", Some(claim(None, true)), false, 1),
+        ("it was about to import", Some(claim(None, false)), true, 1),
+        ("all of them", Some(claim(HAS_PAIR, false)), true, 1),
+        ("none of them", Some(claim(None, false)), false, 0),
+        ("another tool alone held it", None, false, 0),
+    ] {
+        let (memory, at) = beside(claim, has_place);
+        let gone = memory.rows.lock().remove(&at).row.unwrap();
+        forget(&memory, &at, &gone);
+        assert_eq!(called(&memory), expected, "{name}");
+        assert!(!memory.room.lock().has_place("u"), "{name}");
+    }
+}
+
+#[test]
+fn an_object_that_waits_and_is_gone_waits_no_more() {
+    let (memory, at) = beside(Some(claim(None, false)), false);
+    memory.forget_gone(&ObjectRef::new("team-a", "waits"), "waits");
+    let gone = memory.rows.lock().remove(&at).row.unwrap();
+    memory.room.lock().make_room(&at, &gone.lane);
+    assert_eq!(called(&memory), 0);
+    // It was called, and had no use for that.
+    for uid in ["first", "second"] {
+        wait(&memory, uid);
+    }
+    memory.room.lock().make_room(&at, &gone.lane);
+    assert_eq!(called(&memory), 1);
+    memory.forget_gone(&ObjectRef::new("team-a", "first"), "first");
+    assert_eq!(called(&memory), 1, "the next one");
+    memory.note_unreadable("second");
+    wait(&memory, "third");
+    memory.room.lock().make_room(&at, &gone.lane);
+    assert_eq!(called(&memory), 1);
+}
+
+#[test]
+fn a_place_that_came_to_nothing_makes_room_once_nothing_is_on_record() {
+    for (name, claim, has_place, expected) in [
+        ("the watch has shown that", Some(claim(None, false)), true, 1),
+        ("it has not yet", Some(claim(None, true)), true, 0),
+        ("it has its pair", Some(claim(HAS_PAIR, false)), true, 0),
+        ("it had no place", Some(claim(None, false)), false, 0),
+        ("it may not use its account any more", None, true, 1),
+    ] {
+        let (memory, at) = beside(claim, has_place);
+        memory.drop_place(&at, "u");
+        assert_eq!(called(&memory), expected, "{name}");
+    }
+}
+
+#[test]
+fn an_import_of_an_object_that_is_refused_makes_room() {
+    for (claim, has_place, expected) in [
+        (claim(None, true), false, 1),
+        (claim(None, true), true, 0),
+        (claim(HAS_PAIR, false), false, 0),
+    ] {
+        let (memory, at) = beside(Some(claim), has_place);
+        memory.note_refusal(&at, "u", true);
+        assert_eq!(called(&memory), expected);
+        memory.note_refusal(&at, "u", true);
+        assert_eq!(called(&memory), 0, "once");
+    }
+}
+
+#[test]
+fn what_the_watch_shows_makes_room_if_nothing_is_on_record_any_more() {
+    let object = |status: serde_json::Value, metadata: serde_json::Value| {
+        let mut object = serde_json::json!({
+            "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair",
+            "metadata": { "name": "fleet", "namespace": "team-a", "finalizers": [FINALIZER] },
+            "spec": { "type": "Imported", "region": "eu-west-1" }, "status": status,
+        });
+        object["metadata"].as_object_mut().unwrap().extend(metadata.as_object().unwrap().clone());
+        serde_json::from_value::<LightsailKeyPair>(object).unwrap()
+    };
+    let intent = serde_json::json!({ "importIntent": { "accountID": "1", "publicKeySHA256": "",
+        "fingerprints": [] } });
+    let (arn, none) = (serde_json::json!({ "arn": "arn" }), serde_json::json!({}));
+    let adopts = serde_json::json!({ "origin": "Adopted" });
+    let released = serde_json::json!({ "deletionTimestamp": "2026-11-24T12:00:00Z",
+        "finalizers": ["example.com/other"] });
+    for (name, before, has_place, status, metadata, expected) in [
+        ("its pair is gone", claim(HAS_PAIR, false), false, &none, &none, 1),
+        ("unless it may import another", claim(HAS_PAIR, false), true, &none, &none, 0),
+        ("its import came to nothing", claim(None, true), false, &none, &none, 1),
+        ("it replaces its pair", claim(HAS_PAIR, false), false, &intent, &none, 0),
+        ("it adopts another pair", claim(HAS_PAIR, false), false, &adopts, &none, 0),
+        ("it has its pair", claim(None, true), false, &arn, &none, 0),
+        ("it never had one", claim(None, false), false, &none, &none, 0),
+        ("another tool alone holds it", claim(HAS_PAIR, false), false, &arn, &released, 1),
+    ] {
+        let (memory, at) = beside(Some(before), has_place);
+        memory.note_record(&at, "u", &object(status.clone(), metadata.clone()));
+        assert_eq!(called(&memory), expected, "{name}");
+    }
+}
