@@ -126,12 +126,8 @@ fn is_missing(error: &KubeconfigError) -> bool {
 
 /// Why there is nothing to read. The library puts a path in quotes twice.
 fn unread(error: &KubeconfigError) -> String {
-    match error {
-        KubeconfigError::ReadConfig(error, path) => {
-            format!("the kubeconfig {} cannot be read: {error}", path.display())
-        }
-        error => error.to_string(),
-    }
+    let KubeconfigError::ReadConfig(error, path) = error else { return error.to_string() };
+    format!("the kubeconfig {} cannot be read: {error}", path.display())
 }
 
 fn in_pod(no_file: &KubeconfigError) -> anyhow::Result<kube::Config> {

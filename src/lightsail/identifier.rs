@@ -1,5 +1,6 @@
 //! Identifiers in answers of AWS. They go into logs, Events and statuses as they are, and a server
-//! may answer with anything: one that is too long, or may be a private key (I4), is as good as none.
+//! may answer with anything. One that is too long, or may be a private key (I4), is as good as
+//! none.
 
 use aws_sdk_lightsail::operation::RequestId;
 

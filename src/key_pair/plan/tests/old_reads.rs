@@ -124,11 +124,6 @@ fn replace(observed: &mut Observed, by: Replaced) {
     observed.recorded.intent.as_mut().unwrap().replaced = Some(by);
 }
 
-fn recreate(desired: &mut Desired) {
-    desired.pair = DesiredPair::Imported { key: ImportedKey::Inline(PublicKey::parse(FIRST)),
-        replace: ReplacePolicy::Recreate };
-}
-
 /// A Generated object that is being deleted.
 fn generated(desired: &mut Desired, delete_with_object: bool) {
     let secret = SecretSpec { delete_with_object, ..kept() };
@@ -137,20 +132,22 @@ fn generated(desired: &mut Desired, delete_with_object: bool) {
     desired.goal = Goal::ObjectDeleted;
 }
 
+/// A read shows the pair that was replaced, while an import may take effect.
+fn replaced_pair() -> (Desired, Observed) {
+    let mut observed = observed();
+    observed.has_finalizer = true;
+    let intent = intent(FIRST)
+        .map(|intent| Intent { replaced: Some(replaced("arn:own", None)), ..intent });
+    observed.recorded = Recorded { intent, ..Recorded::default() };
+    observed.sent = sent("2026-11-24T12:01:00Z", false);
+    observed.pair = live(Some(tagged(pair(SECOND), OWNER)));
+    (desired(), observed)
+}
+
 /// After a replacement, or when a pair was deleted outside, Lightsail may still show the old one.
 #[test]
 fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
-    fn base() -> (Desired, Observed) {
-        let mut observed = observed();
-        observed.has_finalizer = true;
-        let intent = intent(FIRST)
-            .map(|intent| Intent { replaced: Some(replaced("arn:own", None)), ..intent });
-        observed.recorded = Recorded { intent, ..Recorded::default() };
-        observed.sent = sent("2026-11-24T12:01:00Z", false);
-        observed.pair = live(Some(tagged(pair(SECOND), OWNER)));
-        (desired(), observed)
-    }
-    check(base, &[
+    check(replaced_pair, &[
         ("no conflict is concluded from it", |_, _| {}, "Reconciling InProgress"),
         ("nor is it adopted, if it has the same key",
          |_, o| o.pair = live(Some(tagged(pair(FIRST), OWNER))), "Reconciling InProgress"),
@@ -217,67 +214,18 @@ fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
         ("a list does not tell that", |_, o| {
             (o.sent, o.pair) = (None, cached(Some(tagged(pair(FIRST), OWNER))));
         }, "Read pair live"),
-        ("nor if the key was changed since: it is replaced once it is on record", |d, o| {
-            let pair = tagged(pair(SECOND), OWNER);
-            recreate(d);
-            replace(o, replaced("arn:own", pair.created_at.as_deref()));
-            (o.sent, o.pair) = (sent(NOW, false), live(Some(pair)));
-        }, "Reconciling InProgress"),
-        ("I1: not while an import may take effect", |d, o| {
-            let pair = tagged(pair(SECOND), OWNER);
-            recreate(d);
-            replace(o, replaced("arn:own", pair.created_at.as_deref()));
-            o.pair = live(Some(pair));
-        }, "Reconciling InProgress"),
-        ("I1: not by its ARN alone", |d, o| {
-            recreate(d);
-            o.sent = None;
-        }, "Stalled NameConflict"),
-        ("I1: not with another time", |d, o| {
-            recreate(d);
-            replace(o, replaced("arn:own", Some("2026-11-24T11:00:00Z")));
-            o.sent = None;
-        }, "Stalled NameConflict"),
-        ("I1: not without the tag", |d, o| {
-            recreate(d);
-            replace(o, replaced("arn:own", pair(SECOND).created_at.as_deref()));
-            (o.sent, o.pair) = (None, live(Some(pair(SECOND))));
-        }, "Stalled NameConflict"),
-        ("I1: not if it was adopted", |d, o| {
-            let pair = tagged(pair(SECOND), OWNER);
-            recreate(d);
-            let by = replaced("arn:own", pair.created_at.as_deref());
-            replace(o, Replaced { origin: Some(Origin::Adopted), ..by });
-            (o.sent, o.pair) = (None, live(Some(pair)));
-        }, "Stalled NameConflict"),
-        ("I1: nor if no fingerprint tells that it has another key", |d, o| {
-            let pair = intent::of_no_known_form(tagged(pair(SECOND), OWNER));
-            recreate(d);
-            replace(o, replaced("arn:own", pair.created_at.as_deref()));
-            (o.sent, o.pair) = (None, live(Some(pair)));
-        }, "Stalled NameConflict"),
-        ("it goes with the object", |d, o| {
-            let pair = tagged(pair(SECOND), OWNER);
-            d.goal = Goal::ObjectDeleted;
-            replace(o, replaced("arn:own", pair.created_at.as_deref()));
-            (o.sent, o.pair) = (None, live(Some(pair)));
-        }, "Delete"),
         ("unless another owner has tagged it since", |_, o| {
             o.sent = None;
             o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
         }, "Stalled NameConflict"),
     ]);
-    let (desired, observed) = base();
+    let (desired, observed) = replaced_pair();
     let seen = Observed { sent: None, pair: live(Some(pair(FIRST))), ..observed };
     assert_eq!(own_pair(&desired, &seen), Some((pair(FIRST), Origin::Generated)), "as it was");
-    let former = tagged(pair(SECOND), OWNER);
-    let mut changed = Observed { pair: live(Some(former.clone())), ..seen.clone() };
-    replace(&mut changed, replaced("arn:own", former.created_at.as_deref()));
-    assert_eq!(own_pair(&desired, &changed), Some((former, Origin::Generated)), "to be replaced");
     let early = Observed { sent: sent("2026-11-24T12:01:00Z", false), ..seen };
     assert_eq!(own_pair(&desired, &early), None, "that read may be an old one");
     let pause = |accepted| {
-        let (desired, mut observed) = base();
+        let (desired, mut observed) = replaced_pair();
         observed.sent = sent("2026-11-24T12:01:00Z", accepted);
         let Step::Finish(verdict) = plan(&desired, &observed) else { panic!("it goes on") };
         assert!(own_pair(&desired, &observed).is_none(), "it is not recorded");
@@ -285,4 +233,42 @@ fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
     };
     assert_eq!(pause(false), Next::Meanwhile(Duration::from_secs(15)));
     assert_eq!(pause(true), Next::After(Duration::from_millis(200)));
+}
+
+/// The key was changed, and a server did not know the pair when it was looked for.
+#[test]
+fn i1_a_pair_with_another_key_is_shown_again_only_by_all_that_is_recorded_of_it() {
+    fn base() -> (Desired, Observed) {
+        let (mut desired, mut observed) = replaced_pair();
+        desired.pair = DesiredPair::Imported { key: ImportedKey::Inline(PublicKey::parse(FIRST)),
+            replace: ReplacePolicy::Recreate };
+        let former = tagged(pair(SECOND), OWNER);
+        replace(&mut observed, replaced("arn:own", former.created_at.as_deref()));
+        (observed.sent, observed.pair) = (None, live(Some(former)));
+        (desired, observed)
+    }
+    check(base, &[
+        ("it is replaced once it is on record", |_, _| {}, "Reconciling InProgress"),
+        ("also if no import can take effect any more", |_, o| o.sent = sent(NOW, false),
+         "Reconciling InProgress"),
+        ("it goes with the object", |d, _| d.goal = Goal::ObjectDeleted, "Delete"),
+        ("not by its ARN alone", |_, o| replace(o, replaced("arn:own", None)),
+         "Stalled NameConflict"),
+        ("not with another time",
+         |_, o| replace(o, replaced("arn:own", Some("2026-11-24T11:00:00Z"))),
+         "Stalled NameConflict"),
+        ("not without the tag", |_, o| o.pair = live(Some(pair(SECOND))), "Stalled NameConflict"),
+        ("not if it was adopted", |_, o| {
+            let by = replaced("arn:own", pair(SECOND).created_at.as_deref());
+            replace(o, Replaced { origin: Some(Origin::Adopted), ..by });
+        }, "Stalled NameConflict"),
+        ("nor if no fingerprint tells that it has another key",
+         |_, o| o.pair = live(Some(intent::of_no_known_form(tagged(pair(SECOND), OWNER)))),
+         "Stalled NameConflict"),
+    ]);
+    let (desired, mut observed) = base();
+    let shown = own_pair(&desired, &observed);
+    assert_eq!(shown, Some((tagged(pair(SECOND), OWNER), Origin::Generated)));
+    observed.sent = sent("2026-11-24T12:01:00Z", false);
+    assert_eq!(own_pair(&desired, &observed), None, "that read may be an old one");
 }
