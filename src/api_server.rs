@@ -1,8 +1,9 @@
 //! The Kubernetes API server. Reconciliations send their requests through here: each is bounded in
 //! time, since the client library has no read timeout of its own, and a write is sent only while
-//! the Lease is not about to run out. It may be written after that: each is for the version that
-//! was read, so it fails if anybody has written since. An Event is sent without the Lease, as nobody acts on it. Watches,
-//! the election and the start have ways of their own.
+//! the Lease is not about to run out. What is written after that does no harm: a change is for the
+//! version that was read, so it fails if anybody has written since, and no object is created twice.
+//! An Event is sent without the Lease, as nobody acts on it. Watches, the election and the start
+//! have ways of their own.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tracing::Instrument;
 use crate::api::FIELD_MANAGER;
 use crate::api_shares::ApiShares;
 use crate::error::Error;
+use crate::kube_error::NotSent;
 use crate::lease::HeldLease;
 
 /// How long the API server may take for a request that changes nothing. Also how long a connection
@@ -41,6 +43,8 @@ pub struct ApiServer {
     large_of: ApiShares,
     /// For the Events of each namespace.
     events_of: ApiShares,
+    /// For the writes of each namespace.
+    writes_of: ApiShares,
 }
 
 /// This many of these are read at the same time: each may have 1 MiB, and is in memory a few times
@@ -48,6 +52,10 @@ pub struct ApiServer {
 const LARGE: usize = 4;
 /// And this many of one namespace.
 const LARGE_OF_NAMESPACE: usize = 2;
+
+/// This many writes of a namespace are under way at the same time: hanging ones leave room for its
+/// reads.
+const WRITES_OF_NAMESPACE: usize = 3;
 
 /// This many Events of a namespace wait to be sent; no more are sent meanwhile.
 const MOST_EVENTS: usize = 100;
@@ -66,7 +74,8 @@ impl ApiServer {
         let large = Arc::new(Semaphore::new(LARGE));
         let large_of = ApiShares::new(LARGE_OF_NAMESPACE);
         let events_of = ApiShares::new(EVENTS_OF_NAMESPACE);
-        Self { client, lease, lease_margin, large, large_of, events_of }
+        let writes_of = ApiShares::new(WRITES_OF_NAMESPACE);
+        Self { client, lease, lease_margin, large, large_of, events_of, writes_of }
     }
 
     /// For watches, and to make a request that is then given to [`Self::read`] or [`Self::write`].
@@ -128,14 +137,25 @@ impl ApiServer {
         let _ = tokio::time::timeout(EVENT_WAIT, sending).await;
     }
 
-    /// Sends a write, if the Lease lasts long enough.
+    /// Sends a write in this namespace, or in none, if the Lease lasts long enough when its turn
+    /// comes.
     ///
     /// # Errors
-    /// As [`Self::read`]; also [`Error::NotLeading`], and then nothing was sent.
+    /// As [`Self::read`]. Nothing was sent if it is [`Error::NotLeading`], or if others took so
+    /// long that its turn did not come.
     pub(crate) async fn write<T>(
         &self,
+        namespace: Option<&str>,
         request: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, Error> {
+        let share = namespace.map(|namespace| self.writes_of.enter(namespace));
+        let _place = match &share {
+            Some(share) => {
+                let place = tokio::time::timeout(WRITE_TIMEOUT, share.place()).await;
+                Some(place.map_err(|_| kube::Error::Service(NotSent.into()))?)
+            }
+            None => None,
+        };
         if !self.lease.outlives(self.lease_margin) {
             return Err(Error::NotLeading);
         }
@@ -207,13 +227,39 @@ mod tests {
         let lease = HeldLease::not_held();
         let margin = Duration::from_secs(10);
         let server = ApiServer::new(Client::try_from(config).unwrap(), lease.clone(), margin);
-        let written = server.write(async { Ok(()) }).await;
+        let written = server.write(None, async { Ok(()) }).await;
         assert!(matches!(written, Err(Error::NotLeading)));
         assert!(server.read(async { Ok(()) }).await.is_ok());
         lease.hold_until(Moment::now() + margin / 2);
-        assert!(server.write(async { Ok(()) }).await.is_err(), "it could run out meanwhile");
+        assert!(server.write(None, async { Ok(()) }).await.is_err(), "it could run out meanwhile");
         lease.hold_until(Moment::now() + margin * 2);
-        assert!(server.write(async { Ok(()) }).await.is_ok());
+        assert!(server.write(None, async { Ok(()) }).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_write_that_waits_for_others_asks_for_the_lease_when_its_turn_comes() {
+        let config = kube::Config::new("http://localhost".parse().unwrap());
+        let lease = HeldLease::unlimited();
+        let client = Client::try_from(config).unwrap();
+        let server = ApiServer::new(client, lease.clone(), Duration::ZERO);
+        let (hangs, sent) = (tokio::sync::Notify::new(), std::cell::Cell::new(0));
+        let write = |namespace| {
+            server.write(Some(namespace), async {
+                sent.set(sent.get() + 1);
+                hangs.notified().await;
+                Ok(())
+            })
+        };
+        let mut first: Vec<_> = (0..WRITES_OF_NAMESPACE).map(|_| Box::pin(write("a"))).collect();
+        let (mut next, mut other) = (Box::pin(write("a")), Box::pin(write("b")));
+        for each in first.iter_mut().chain([&mut next, &mut other]) {
+            assert!(futures::poll!(each.as_mut()).is_pending());
+        }
+        assert_eq!(sent.get(), WRITES_OF_NAMESPACE + 1, "those of another one do not wait");
+        lease.give_up();
+        first.clear();
+        assert!(matches!(next.await, Err(Error::NotLeading)));
+        assert_eq!(sent.get(), WRITES_OF_NAMESPACE + 1);
     }
 
     #[tokio::test]

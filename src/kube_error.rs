@@ -139,10 +139,18 @@ pub fn is_lasting_refusal(error: &kube::Error) -> bool {
 /// The reason of a Status if the API server itself has failed, as where it reaches no webhook.
 const INTERNAL_ERROR: &str = "InternalError";
 
+/// A request was not sent, because its turn did not come.
+#[derive(Debug, thiserror::Error)]
+#[error("it was not sent, because other requests for the namespace take too long")]
+pub struct NotSent;
+
 /// Whether the API server has written nothing. What etcd answers has no reason, and may not say
 /// whether the write was done, as after a timeout. An object that is too large is refused.
 #[must_use]
 pub fn was_not_written(error: &kube::Error) -> bool {
+    if let kube::Error::Service(error) = error {
+        return error.is::<NotSent>();
+    }
     status(error).is_some_and(|status| match status.code {
         408 => false,
         500 => status.reason == INTERNAL_ERROR || status.message.contains("request is too large"),

@@ -108,7 +108,8 @@ pub struct Settings {
     pub call_timeout: Duration,
     /// How long after that its effect may still appear.
     pub settle_time: Duration,
-    /// How long another process may act on a lease that it has lost; zero without leader election.
+    /// How long another process may act on a lease that it has lost. Without leader election: how
+    /// long the process before this one may take to end.
     pub lease_duration: Duration,
     /// How long the Secret of a generated pair may be missing before its key counts as lost.
     pub missing_key_grace: Duration,

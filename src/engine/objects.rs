@@ -170,7 +170,7 @@ async fn put_status<K: Reconciled>(
         .patch_subresource("status", &name, &parameters, &Patch::<()>::Json(patch))
         .map_err(kube::Error::BuildRequest)?;
     let answer = async { api_server.client().request(request).await.and_then(existing) };
-    api_server.write(answer).await.map_err(gone)
+    api_server.write(metadata.namespace.as_deref(), answer).await.map_err(gone)
 }
 
 /// A write that finds no object reports it as gone.
@@ -193,7 +193,8 @@ async fn patch_metadata<K: Reconciled>(
     let patch = Patch::Merge(json!({ "metadata": metadata }));
     let name = object.name_any();
     let answer = async { api.patch(&name, &parameters, &patch).await.and_then(existing) };
-    readable(api_server.write(answer).await.map_err(gone)?)
+    let written = api_server.write(object.namespace().as_deref(), answer).await;
+    readable(written.map_err(gone)?)
 }
 
 /// Adds a finalizer.
@@ -242,8 +243,11 @@ pub(crate) async fn delete<K: Reconciled>(api_server: &ApiServer, object: &K) ->
     let preconditions =
         Preconditions { uid: object.uid(), resource_version: object.resource_version() };
     let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-    let api = api::<K>(api_server.client(), object.namespace().as_deref());
-    let answer = api_server.write(api.delete(&object.name_any(), &parameters)).await;
+    let namespace = object.namespace();
+    let api = api::<K>(api_server.client(), namespace.as_deref());
+    let name = object.name_any();
+    let answer = api.delete(&name, &parameters);
+    let answer = api_server.write(namespace.as_deref(), answer).await;
     let is_done = answer
         .map_err(gone)?
         .either(|object| object.meta().uid.is_some(), |status| status.is_success());

@@ -130,7 +130,7 @@ pub async fn create(
     let parameters =
         PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let request = request(owner.namespace).create(&parameters, secret.to_string().into_bytes());
-    let created = write(api_server, &spec.name, request).await?;
+    let created = write(api_server, (owner.namespace, &spec.name), request).await?;
     Ok(created.metadata.uid.unwrap_or_default())
 }
 
@@ -173,7 +173,7 @@ async fn patch(
 ) -> Result<(), Error> {
     let parameters = patch_parameters();
     let request = request(owner.namespace).patch(&found.name, &parameters, &Patch::Merge(change));
-    write(api_server, &found.name, request).await.map(drop)
+    write(api_server, (owner.namespace, &found.name), request).await.map(drop)
 }
 
 fn other_owners(owner: Owner<'_>, owners: &[OwnerReference]) -> Vec<OwnerReference> {
@@ -222,10 +222,11 @@ fn built<T>(request: Built<T>) -> Result<http::Request<T>, Error> {
 
 async fn write(
     api_server: &ApiServer,
-    name: &str,
+    (namespace, name): (&str, &str),
     request: Built<Vec<u8>>,
 ) -> Result<Secret, Error> {
-    let answer = api_server.write(api_server.client().request_text(built(request)?)).await;
+    let answer = api_server.client().request_text(built(request)?);
+    let answer = api_server.write(Some(namespace), answer).await;
     // Whatever else the Secret of a user holds.
     parsed(name, answer, Keys::these([])).await
 }

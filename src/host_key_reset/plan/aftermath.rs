@@ -90,7 +90,7 @@ pub(in crate::host_key_reset) fn may_have_called(
     call: Option<&Call>,
 ) -> bool {
     let shows_mark = claim.mark.as_ref().is_some_and(Mark::is_started);
-    let is_marked = shows_mark || seen == Seen::Mark;
+    let is_marked = shows_mark || seen == Seen::Mark || call.is_some();
     let is_begun = has_begun(claim) || (seen != Seen::Nothing && claim.stage != Stage::Over);
     let is_answered = call.is_some_and(|call| is_answered(&claim.instance, call));
     is_marked && is_begun && claim.operations.is_empty() && !is_answered

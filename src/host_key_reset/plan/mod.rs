@@ -61,11 +61,16 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
 }
 
 /// Whether this reconciliation wrote the mark a moment ago. If it took longer (a suspended machine,
-/// a slow webhook), it must not call any more: others that saw the mark may look for a call that was
-/// sent while the Lease lasted, and say that nothing shows it.
+/// a slow webhook), it must not call any more: others that saw the mark may look for a call that
+/// was sent while the Lease lasted, and say that nothing shows it.
 fn is_just_marked(observed: &Observed) -> bool {
     let holds = observed.lease_duration.max(observed.call_timeout);
-    observed.marked_at.is_some_and(|at| observed.now.duration_since(at) <= holds)
+    let is_in_time = |at| observed.now.duration_since(at) <= holds;
+    // I7: the instance was read before the mark was written.
+    let read = observed.instance.as_ref();
+    let is_fresh =
+        read.is_none_or(|read| observed.now.duration_since(read.at) <= observed.call_timeout * 2);
+    observed.marked_at.is_some_and(is_in_time) && is_fresh
 }
 
 /// What is left to do about a reconciliation that could not be finished, for this reason: to say

@@ -49,9 +49,9 @@ pub(super) struct Session<A, C> {
     is_revocable: bool,
     /// How often people have removed them, or those that they were assumed with.
     withdrawals: u64,
-    /// People have put others in the place of those in force, and AWS does not accept them. Their
+    /// Why AWS does not accept those that people have put in the place of the ones in force. Their
     /// source is read on: it may be removed.
-    is_superseded: bool,
+    superseded: Option<Error>,
 }
 
 /// What credentials opened.
@@ -162,7 +162,7 @@ impl<A, C> Default for Session<A, C> {
             longest_pause: LONGEST_PAUSE,
             is_revocable: false,
             withdrawals: 0,
-            is_superseded: false,
+            superseded: None,
         }
     }
 }
@@ -194,7 +194,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
 
     /// Whether people have neither removed nor replaced these.
     fn is_current(&self, opened: &Opened<A, C>) -> bool {
-        opened.withdrawals == self.withdrawals && !self.is_superseded
+        opened.withdrawals == self.withdrawals && self.superseded.is_none()
     }
 
     /// How often people have removed the credentials, or those that they were assumed with.
@@ -224,9 +224,9 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
     /// Why whoever asked has no answer yet, if the source was tried since. What people have put in
     /// the place of the credentials in force, and AWS does not accept, is no answer to anybody.
     pub(super) fn unanswered(&self) -> Option<&Error> {
-        let is_open = self.is_asked || self.is_superseded;
-        let opened = self.in_force.as_ref().filter(|_| is_open)?;
-        self.failures.get(&opened.region).map(|(_, error)| error)
+        let opened = self.in_force.as_ref().filter(|_| self.is_asked);
+        let failed = opened.and_then(|opened| self.failures.get(&opened.region));
+        failed.map(|(_, error)| error).or(self.superseded.as_ref())
     }
 
     /// What to do for the caller whose turn it is in this region.
@@ -279,7 +279,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
     pub(super) fn put(&mut self, opened: Opened<A, C>) -> Put {
         let identity = opened.identity.clone();
         let is_first = self.in_force.replace(opened).is_none();
-        (self.renewals, self.refusal, self.is_superseded) = (None, None, false);
+        (self.renewals, self.refusal, self.superseded) = (None, None, None);
         let role = role(&identity.caller_arn);
         let is_news = self.said.as_deref() != Some(role);
         if is_news {
@@ -313,10 +313,10 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         let error = error.filter(|it| self.is_revocable && it.kind == ErrorKind::BadCredentials);
         let Some(error) = error else { return };
         if error.is_of_source() {
-            self.in_force = None;
+            (self.in_force, self.superseded) = (None, None);
             self.withdrawals += 1;
-        } else {
-            self.is_superseded = self.in_force.is_some();
+        } else if self.in_force.is_some() {
+            self.superseded = Some(error.clone());
         }
     }
 
@@ -396,7 +396,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
 
     /// Whether these credentials are in force.
     pub(super) fn uses(&self, credentials: &C) -> bool {
-        let in_force = self.in_force.as_ref().filter(|_| !self.is_superseded);
+        let in_force = self.in_force.as_ref().filter(|_| self.superseded.is_none());
         in_force.is_some_and(|it| it.credentials == *credentials)
     }
 
@@ -428,7 +428,11 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
             _ => self.renewals = Some(Attempts::one_more(self.renewals, now.instant)),
         }
         let error = outcome.as_ref().err();
-        self.withdraw(error);
+        // Others may have been put in force meanwhile.
+        let is_current = |it: &Opened<A, C>| it.credentials == before.credentials;
+        if self.in_force.as_ref().is_none_or(is_current) {
+            self.withdraw(error);
+        }
         self.is_asked &= outcome.is_err();
         if cause == Cause::Refused && !is_new {
             self.refusal = Some(error.cloned().unwrap_or_else(Error::refused_credentials));

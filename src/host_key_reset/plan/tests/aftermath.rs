@@ -101,6 +101,8 @@ fn i6_a_call_may_take_effect_until_something_tells_which_operation_it_began() {
     for (seen, expected) in [(Seen::Intent, false), (Seen::Mark, true)] {
         assert_eq!(may_have_called(&unmarked, seen, None), expected, "nor its mark");
     }
+    let lost = error(ErrorKind::Transient);
+    assert!(may_have_called(&unmarked, Seen::Intent, lost.as_ref()), "somebody took its mark off");
     let over = claim(|o| o.status = status(1, true));
     assert!(!may_have_called(&over, Seen::Mark, None));
 }

@@ -262,6 +262,13 @@ fn the_call_is_made_once() {
             o.lease_duration = SignedDuration::from_secs(21);
             o.marked_at = Some(time("2026-11-24T11:59:39Z"));
         }, "Call"),
+        ("I7: but not after a read of the instance that is much older", |_, o| {
+            intended(o);
+            begun(o);
+            o.lease_duration = SignedDuration::from_secs(21);
+            o.marked_at = Some(time("2026-11-24T11:59:39Z"));
+            o.instance.as_mut().unwrap().at = time("2026-11-24T11:59:00Z");
+        }, "TakeBack"),
         ("I6: a mark of an earlier reconciliation is never followed by a call",
          |_, o| begun(o), "Begin search"),
         ("an answer without operations is a success",

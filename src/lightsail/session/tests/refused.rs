@@ -122,6 +122,17 @@ fn a_key_that_is_put_back_in_place_of_one_that_aws_did_not_accept_is_identified_
 }
 
 #[test]
+fn a_renewal_says_nothing_of_what_was_put_in_force_meanwhile() {
+    let clocks = clocks();
+    let (mut keys, first) = (Kept::default().revocable(), opened("first", 0, None));
+    keys.put(first.clone());
+    keys.put(opened("second", 1, None));
+    let wrong = Error::new(ErrorKind::BadCredentials, "InvalidClientTokenId", "a typo");
+    keys.renewed(&first, &Err(wrong), Cause::Clock, clocks.at(2));
+    assert!(keys.good(wall(2)).is_some() && keys.unanswered().is_none());
+}
+
+#[test]
 fn a_key_that_was_taken_away_and_is_back_is_identified_again() {
     let clocks = clocks();
     let (mut keys, first) = (Kept::default().revocable(), opened("first", 0, None));
