@@ -199,8 +199,7 @@ fn is_left(object: &LightsailKeyPair) -> bool {
 
 /// Whether the import or the adoption of its pair is on record.
 fn may_have_one(object: &LightsailKeyPair) -> bool {
-    let status = object.status.as_ref();
-    status.is_some_and(|status| status.import_intent.is_some() || status.origin.is_some())
+    object.status.as_ref().is_some_and(record::may_be_under_way)
 }
 
 /// As [`PairClaim::counts`] of [`row_of`].

@@ -55,6 +55,14 @@ impl Recorded {
     }
 }
 
+/// Whether the import or the adoption of a pair is on record. An adoption that ended in a conflict
+/// came to nothing.
+#[must_use]
+pub(super) fn may_be_under_way(status: &LightsailKeyPairStatus) -> bool {
+    let is_in_conflict = reason(&status.conditions, READY) == Some(Reason::NameConflict);
+    status.import_intent.is_some() || (status.origin.is_some() && !is_in_conflict)
+}
+
 /// An import that is about to be sent, or whose answer is not on record yet (I12).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {

@@ -99,13 +99,14 @@ impl Room {
         self.places.remove(uid);
     }
 
-    /// An object has counted, and found no room. Its place goes to the next one, if it had any.
-    pub(super) fn wait(&mut self, it: Waits<'_>, before: Counted) {
+    /// An object has counted, and found no room. Before that, it counted like this: if it counts no
+    /// more, the next one tries.
+    pub(super) fn wait(&mut self, it: Waits<'_>, before: Counted, after: Counted) {
         let key: LineKey = (Arc::clone(&it.at.namespace), it.lane.into());
         let missed = self.lines.get(&key).map_or(0, |line| line.missed);
         self.step_out(it.uid);
         self.drop_place(it.uid);
-        self.note(it.at, it.lane, before, Counted { has_place: false, ..before });
+        self.note(it.at, it.lane, before, after);
         let age = (it.created_at, Uid::from(it.uid));
         let line = self.lines.entry(key.clone()).or_default();
         line.waiting.insert(age.clone(), it.at.clone());
@@ -218,7 +219,7 @@ mod tests {
 
     fn wait_in(room: &mut Room, at: &ObjectRef, lane: &str, seconds: i64) {
         let created_at = Some(Timestamp::from_second(seconds).unwrap());
-        room.wait(Waits { at, lane, uid: &at.name, created_at }, NOTHING);
+        room.wait(Waits { at, lane, uid: &at.name, created_at }, NOTHING, NOTHING);
     }
 
     /// The names of those that are called.
@@ -356,10 +357,10 @@ mod tests {
         wait(&mut room, "b", 2);
         let own = at("a");
         let waits = Waits { at: &own, lane: LANE, uid: "a", created_at: None };
-        room.wait(waits, PLACE);
+        room.wait(waits, PLACE, NOTHING);
         assert_eq!(called(&mut room), ["b"]);
         assert!(!room.has_place("a"));
-        room.wait(waits, PAIR);
+        room.wait(waits, PAIR, PAIR);
         assert_eq!(called(&mut room), [""; 0], "it has its pair");
     }
 

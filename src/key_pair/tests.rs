@@ -5,6 +5,7 @@ use crate::digest::Digest;
 use crate::engine::rows::{Shown, claim_key};
 use crate::engine::trigger::Trigger;
 use crate::ids::KeyPairName;
+use crate::key_pair::memory::counted;
 use crate::key_pair::room::Waits;
 
 fn claim(arn: Option<&str>, may_have_one: bool) -> PairClaim {
@@ -57,7 +58,7 @@ fn an_object_that_nobody_saw_go_may_have_left_the_pair_on_its_record() {
 fn wait(memory: &Memory, uid: &str) {
     let (at, lane) = (ObjectRef::new("team-a", uid), "eu-west-1/a");
     let waits = Waits { at: &at, lane, uid, created_at: None };
-    memory.room.lock().wait(waits, Counted::default());
+    memory.room.lock().wait(waits, Counted::default(), Counted::default());
 }
 
 fn called(memory: &Memory) -> usize {
@@ -143,6 +144,25 @@ fn an_import_of_an_object_that_is_refused_makes_room() {
         assert_eq!(called(&memory), expected);
         memory.note_refusal(&at, "u", true);
         assert_eq!(called(&memory), 0, "once");
+    }
+}
+
+#[test]
+fn i14_an_object_that_finds_no_room_does_not_call_itself() {
+    let at = ObjectRef::new("team-a", "fleet");
+    let memory = Memory::default();
+    memory.rows.lock().apply(&at, row("eu-west-1/a", Some(claim(None, true))), Instant::now());
+    for _ in 0..2 {
+        {
+            let (mut rows, mut room) = (memory.rows.lock(), memory.room.lock());
+            let before = counted(&rows, &room, &at, "u");
+            rows.edit_claim(&at, |claim| claim.is_refused = true);
+            let after = counted(&rows, &room, &at, "u");
+            let waits = Waits { at: &at, lane: "eu-west-1/a", uid: "u", created_at: None };
+            room.wait(waits, before, after);
+        }
+        memory.note_refusal(&at, "u", true);
+        assert_eq!(called(&memory), 0);
     }
 }
 

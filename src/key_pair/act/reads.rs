@@ -106,7 +106,7 @@ impl Run<'_> {
         };
         let account_of = |lane: &str| self.ctx.directory.account_of(lane_parts(lane).1);
         // Two that are counted at the same time must not both take the last place.
-        let (rows, scope) = (self.memory.rows.lock(), self.lightsail().scope());
+        let (mut rows, scope) = (self.memory.rows.lock(), self.lightsail().scope());
         // Others would not know that it counts.
         if !rows.has_uid(self.at, uid) {
             return Err(Error::Conflict);
@@ -123,8 +123,12 @@ impl Run<'_> {
             room.take_place(uid, Digest::of(&desired.name));
         } else {
             let before = counted(&rows, &room, self.at, uid);
+            // It says so in a moment. Its claim makes room for the next one, not for itself.
+            rows.edit_claim(self.at, |claim| claim.is_refused = true);
+            room.drop_place(uid);
+            let after = counted(&rows, &room, self.at, uid);
             let created_at = desired.created_at;
-            room.wait(Waits { at: self.at, lane: &lane, uid, created_at }, before);
+            room.wait(Waits { at: self.at, lane: &lane, uid, created_at }, before, after);
         }
         self.observed.neighbors = rows.count_in(&self.at.namespace);
         drop((room, rows));

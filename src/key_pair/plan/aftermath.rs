@@ -2,6 +2,7 @@
 
 use crate::api::conditions::{READY, reason};
 use crate::api::{LightsailKeyPairStatus, Reason};
+use crate::key_pair::record;
 
 /// What is kept of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub struct Aftermath {
 #[must_use]
 pub fn aftermath(status: &LightsailKeyPairStatus) -> Aftermath {
     let has_pair = status.arn.is_some();
-    let may_have_one = status.import_intent.is_some() || status.origin.is_some();
+    let may_have_one = record::may_be_under_way(status);
     Aftermath {
         // Without any of them, it has nothing that would count, and is not about to.
         keeps_within_limit: has_pair || may_have_one,

@@ -8,6 +8,7 @@ use super::conflict::paced;
 use super::permission::account_name;
 use super::reads::max_age_of_list;
 use super::step::Step;
+use crate::api::Reason;
 use crate::engine::State;
 use crate::engine::action::Next;
 use crate::key_pair::message::Message;
@@ -35,7 +36,11 @@ pub(super) fn beyond_limit(desired: &Desired, observed: &Observed) -> Option<Ste
     let counts_in = observed.counts_at.map(|at| at.duration_since(observed.now));
     match observed.owned {
         None if let Some(left) = counts_in.filter(SignedDuration::is_positive) => {
-            Some(Message::CountsLater.wait(left.unsigned_abs()))
+            let left = left.unsigned_abs();
+            // What shows that there was no room goes on to show that: it counts for nothing.
+            let was_refused = observed.stalled_for == Some(Reason::AccountNotAllowed);
+            let message = Message::CountsLater;
+            Some(if was_refused { message.pause(left) } else { message.wait(left) })
         }
         None => Some(Step::CountKeyPairs),
         Some(owned) if !desired.limits.have_room(owned) => {

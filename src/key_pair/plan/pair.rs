@@ -80,8 +80,8 @@ pub(super) fn present(
         }
         Whose::Foreign { tagged } => {
             if may_adopt(desired, observed, pair, tagged, matches) {
-                let is_one_more = observed.recorded.origin != Some(Origin::Adopted);
-                let refusal = beyond_limit(desired, observed).filter(|_| is_one_more);
+                // Also if the adoption is on record: it may not have counted in the meantime.
+                let refusal = beyond_limit(desired, observed);
                 refusal.unwrap_or_else(|| adopt(desired, observed, read, pair))
             } else {
                 take_back(desired, observed, pair)

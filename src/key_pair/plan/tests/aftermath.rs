@@ -15,6 +15,8 @@ fn what_is_kept_of_an_object_follows_from_its_record() {
         ("its deletion failed", true, none, false, Reason::OperationFailed, [true, false, true]),
         ("its pair is on record", true, none, false, Reason::Imported, [true, false, false]),
         ("and an intent still is", true, none, true, Reason::Imported, [true, false, false]),
+        ("its adoption came to nothing", false, adopted, false, Reason::NameConflict,
+         [false, true, false]),
         ("its adoption failed", false, adopted, false, Reason::AccessDenied, [true, true, false]),
     ] {
         let shown = Conditions::new(&[], 1, time(NOW));

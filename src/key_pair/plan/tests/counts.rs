@@ -339,6 +339,9 @@ fn an_object_claims_its_name_until_the_operator_has_let_it_go() {
 #[test]
 fn what_is_on_record_counts_until_the_operator_has_released_the_object() {
     let adopts = || serde_json::json!({ "origin": "Adopted" });
+    let in_conflict = || serde_json::json!({ "origin": "Adopted", "conditions": [{
+        "type": "Ready", "status": "False", "reason": "NameConflict", "message": "",
+        "lastTransitionTime": NOW }] });
     let imports = || serde_json::json!({ "importIntent": { "accountID": ACCOUNT,
         "publicKeySHA256": key(FIRST).sha256(), "fingerprints": [] } });
     let has_pair = || serde_json::json!({ "arn": arn("old").as_str(), "origin": "Imported" });
@@ -351,6 +354,7 @@ fn what_is_on_record_counts_until_the_operator_has_released_the_object() {
         ("which may have come to nothing", imports(), false, &mine, true, false),
         ("an adoption: its pair may have the tag", adopts(), false, &mine, false, true),
         ("or may have come to nothing", adopts(), false, &mine, true, false),
+        ("or has, as it shows", in_conflict(), false, &mine, false, false),
         ("while it is deleted", has_pair(), true, &mine, false, true),
         ("not if another tool alone holds it", has_pair(), true, &none, false, false),
         ("whatever is on record", adopts(), true, &none, false, false),

@@ -261,11 +261,11 @@ fn an_imported_pair_that_somebody_else_made() {
             o.has_finalizer = true;
             o.recorded.origin = Some(Origin::Adopted);
         }, "Tag"),
-        ("it counts already", |d, o| {
+        ("and counted as well", |d, o| {
             o.has_finalizer = true;
             o.recorded.origin = Some(Origin::Adopted);
-            (d.limits.max_key_pairs, o.owned) = (Some(3), Some(3));
-        }, "Tag"),
+            d.limits.max_key_pairs = Some(3);
+        }, "CountKeyPairs"),
         ("and is then Ready", |_, o| {
             o.has_finalizer = true;
             o.recorded.origin = Some(Origin::Adopted);

@@ -1,6 +1,7 @@
 //! What an account allows: adoption, takeovers, so many key pairs, and the default pair.
 
 use super::*;
+use crate::api::Reason;
 
 /// The object has adopted the pair.
 fn adopted(desired: &mut Desired, observed: &mut Observed) {
@@ -156,7 +157,23 @@ fn a_namespace_has_so_many_key_pairs() {
         ("they are counted", |_, _| {}, "CountKeyPairs"),
         ("I14: not before another list may be read",
          |_, o| o.counts_at = Some(time("2026-11-24T12:00:30Z")), "Reconciling InProgress"),
+        ("nor does it say so, where it shows that there was no room", |_, o| {
+            o.counts_at = Some(time("2026-11-24T12:00:30Z"));
+            o.stalled_for = Some(Reason::AccountNotAllowed);
+        }, "Pause InProgress"),
         ("then they are", |_, o| o.counts_at = Some(time(NOW)), "CountKeyPairs"),
+        ("a pair that is there counts when it is adopted", |_, o| {
+            o.pair = live(Some(pair(FIRST)));
+            o.owned = Some(2);
+        }, "Stalled AccountNotAllowed"),
+        ("also if that is on record, and did not count meanwhile", |_, o| {
+            o.pair = live(Some(pair(FIRST)));
+            (o.recorded.origin, o.owned) = (Some(Origin::Adopted), Some(2));
+        }, "Stalled AccountNotAllowed"),
+        ("if there is room, it goes on", |_, o| {
+            o.pair = live(Some(pair(FIRST)));
+            (o.recorded.origin, o.owned) = (Some(Origin::Adopted), Some(1));
+        }, "Tag"),
         ("one is left", |_, o| o.owned = Some(1), "WriteIntent"),
         ("none is left", |_, o| o.owned = Some(2), "Stalled AccountNotAllowed"),
         ("there is no limit", |d, o| uses(d, o, &json!({})), "WriteIntent"),
