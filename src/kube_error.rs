@@ -144,12 +144,18 @@ const INTERNAL_ERROR: &str = "InternalError";
 #[error("it was not sent, because other requests for the namespace take too long")]
 pub struct NotSent;
 
+/// Whether a request was not sent.
+#[must_use]
+pub fn was_not_sent(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Service(error) if error.is::<NotSent>())
+}
+
 /// Whether the API server has written nothing. What etcd answers has no reason, and may not say
 /// whether the write was done, as after a timeout. An object that is too large is refused.
 #[must_use]
 pub fn was_not_written(error: &kube::Error) -> bool {
-    if let kube::Error::Service(error) = error {
-        return error.is::<NotSent>();
+    if was_not_sent(error) {
+        return true;
     }
     status(error).is_some_and(|status| match status.code {
         408 => false,

@@ -26,7 +26,6 @@ use crate::access::News;
 use crate::api::Reconciled;
 use crate::error::Error;
 use crate::ids::lane_parts;
-use crate::kube_error::{is_lasting_refusal, without_content};
 
 /// More steps than the longest path through a plan. A reconciliation that needs more goes in
 /// circles, and starts over after a pause.
@@ -47,13 +46,7 @@ pub fn verdict_if_lasting(failure: &Error, failures: Failures) -> Option<Verdict
             Some(Verdict::stalled(message.reason(), message.to_string(), Next::StartOver))
         }
         Error::Kubernetes(error) if failures.failed >= MANY_FAILURES => {
-            let why = without_content(error);
-            let message = if is_lasting_refusal(error) {
-                Message::RefusedByKubernetes { why: &why }
-            } else {
-                Message::KubernetesFails { why: &why }
-            };
-            Some(Verdict::retried(&message))
+            Some(Verdict::failed_request(error))
         }
         Error::Unreadable(kind) if failures.failed >= MANY_FAILURES => {
             let why = format!("what it sent is not a {kind}");

@@ -7,6 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::api::conditions::{Conditions, READY, RECONCILING, STALLED, find, is_true};
 use crate::api::{Reason, Reconciled};
+use crate::kube_error::{is_lasting_refusal, without_content};
 use crate::lightsail::{self, ErrorKind};
 
 use super::action::Next;
@@ -71,6 +72,17 @@ impl Verdict {
     pub fn retried(message: &Message<'_>) -> Self {
         let verdict = Self::wait(message.reason(), message.to_string(), Duration::ZERO);
         Self { next: Next::Backoff, ..verdict }
+    }
+
+    /// A request to the API server failed.
+    #[must_use]
+    pub fn failed_request(error: &kube::Error) -> Self {
+        let why = &without_content(error);
+        Self::retried(&if is_lasting_refusal(error) {
+            Message::RefusedByKubernetes { why }
+        } else {
+            Message::KubernetesFails { why }
+        })
     }
 
     /// A reconciliation took more steps than any path through its plan. It starts over after a

@@ -226,6 +226,12 @@ impl Memory {
         }
     }
 
+    /// The reset with this claim takes its intent back, and its mark: it has called nothing.
+    pub(super) fn note_taken_back(&self, at: &ObjectRef, claim: &ResetClaim, lane: &str) {
+        self.take_recollection(at, &claim.uid);
+        self.give_up(claim, lane);
+    }
+
     /// The reset with this claim needs its turn no more. Those who wait for that are called, unless
     /// a change of the object does it.
     pub(super) fn give_up(&self, claim: &ResetClaim, lane: &str) {

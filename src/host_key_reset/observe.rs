@@ -40,7 +40,7 @@ pub(super) fn observed(
         foreign_mark_reported: false,
         intent_written: false,
         marked_at: None,
-        mark_refused: None,
+        mark_unwritten: None,
         mark_accepted: None,
         asked: is_asked(object),
         account: None,

@@ -9,6 +9,7 @@ use super::mark::{Mark, MarkState};
 use crate::access::Grant;
 use crate::api::Operation;
 use crate::api::host_key_reset::HostKeyResetStatus;
+use crate::engine::Verdict;
 use crate::ids::{AccountId, Arn, Region};
 use crate::lightsail::{self, Instance};
 
@@ -69,8 +70,8 @@ pub struct Observed {
     pub intent_written: bool,
     /// When this reconciliation began to write the mark: then nobody has called yet.
     pub marked_at: Option<Timestamp>,
-    /// Why the API server refused the mark in this reconciliation: it was not written then.
-    pub mark_refused: Option<String>,
+    /// What to show if the mark of this reconciliation was surely not written.
+    pub mark_unwritten: Option<Verdict>,
     /// The mark that the API server accepted last in this reconciliation. Something may have
     /// removed it before it was stored: `mark` says what is there.
     pub mark_accepted: Option<MarkState>,

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::claim::{self, PairClaim};
 use super::crowd::Crowds;
 use super::desired::LONGEST_INTERVAL;
-use super::room::{Counted, Room};
+use super::room::{Counted, Room, Waits};
 use super::unrecorded::{AllUnrecorded, ImportCall, Sent, Unrecorded};
 use super::world::{DeletedPair, SourceRef};
 use crate::access::Grant;
@@ -70,7 +70,7 @@ pub(super) struct Memory {
 }
 
 /// Why an object counts, if it does and has its row.
-pub(super) fn counted(rows: &Rows<PairClaim>, room: &Room, at: &ObjectRef, uid: &str) -> Counted {
+fn counted(rows: &Rows<PairClaim>, room: &Room, at: &ObjectRef, uid: &str) -> Counted {
     let row = rows.get(at).filter(|row| row.uid == *uid);
     let counts = row.and_then(|row| row.claim.as_ref()).is_some_and(PairClaim::counts);
     Counted { on_record: counts, has_place: row.is_some() && room.has_place(uid) }
@@ -339,6 +339,17 @@ impl Memory {
         if is_refused {
             self.change(at, uid, |rows, _| rows.edit_claim(at, |claim| claim.is_refused = true));
         }
+    }
+
+    /// An object has counted, and found no room. It says so in a moment, and counts for nothing from
+    /// now on: that makes room for the next one, not for itself.
+    pub(super) fn wait_for_room(&self, rows: &mut Rows<PairClaim>, room: &mut Room, it: Waits<'_>) {
+        let before = counted(rows, room, it.at, it.uid);
+        self.refused.lock().set(it.uid, Some(()));
+        rows.edit_claim(it.at, |claim| claim.is_refused = true);
+        room.drop_place(it.uid);
+        let after = counted(rows, room, it.at, it.uid);
+        room.wait(it, before, after);
     }
 
     /// Whether it was refused last.

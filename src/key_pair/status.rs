@@ -19,8 +19,8 @@ use crate::lightsail::{Imported, KeyPair};
 use crate::ssh::{Match, PublicKey};
 
 /// The status before a pair that was there is tagged: with the tag alone it would pass as imported
-/// after a crash, and would be deleted with the object. An object that shows that its account
-/// refuses it would not count for what is on record.
+/// after a crash, and would be deleted with the object. An object that shows a conflict, or that its
+/// account refuses it, would not count for what is on record.
 pub(super) fn adopting(
     object: &LightsailKeyPair,
     desired: &Desired,
@@ -28,7 +28,8 @@ pub(super) fn adopting(
 ) -> LightsailKeyPairStatus {
     let account = observed.account.as_ref();
     let mut status = without_pair(object, desired, account, Some(Origin::Adopted));
-    if claim::is_refused(reason(&status.conditions, READY)) {
+    let shown = reason(&status.conditions, READY);
+    if claim::is_refused(shown) || shown == Some(Reason::NameConflict) {
         show_progress(&mut status, object, observed, &Message::Adopting);
     }
     status

@@ -161,7 +161,7 @@ impl<'a> Run<'a> {
                 if remove_mark {
                     self.annotate(None).await?;
                 }
-                self.memory.give_up(&self.claim(), &self.lane());
+                self.memory.note_taken_back(self.at, &self.claim(), &self.lane());
                 self.observed.status.attempts = 0;
                 return self.wait(verdict).await.map(Some);
             }
@@ -357,8 +357,8 @@ impl<'a> Run<'a> {
         let mark = Mark { hash: self.desired.hash.clone(), state: state.clone() };
         match self.annotate(Some(mark.clone())).await {
             Ok(()) => self.observed.mark_accepted = Some(state),
-            Err(error) => match plan::refused_mark(&state, error) {
-                Ok(why) => self.note_refused_mark(why),
+            Err(error) => match plan::unwritten_mark(&state, error) {
+                Ok(verdict) => self.note_unwritten_mark(verdict),
                 Err(error) => {
                     let status = self.object.status.clone();
                     self.find_written(error, status.as_ref(), Some(&mark)).await?;
@@ -368,11 +368,10 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The API server did not write the mark.
-    fn note_refused_mark(&mut self, why: String) {
+    fn note_unwritten_mark(&mut self, verdict: Verdict) {
         self.observed.marked_at = None;
         self.memory.rows.lock().edit_claim(self.at, |claim| claim.mark = None);
-        self.observed.mark_refused = Some(why);
+        self.observed.mark_unwritten = Some(verdict);
     }
 
     async fn annotate(&mut self, mark: Option<Mark>) -> Result<(), Error> {

@@ -156,6 +156,18 @@ fn i6_one_that_no_watch_showed_with_its_mark_leaves_its_turn() {
 }
 
 #[test]
+fn one_that_was_taken_back_and_goes_leaves_no_turn() {
+    let (memory, at, begun) = (Memory::default(), at("own"), claim("own", &json!({})));
+    let known = Recollection { uid: "own".to_owned(), ..Recollection::default() };
+    memory.open.lock().insert(at.clone(), known);
+    memory.note_marking(&at, &begun, EFFECT);
+    let unmarked = ResetClaim { mark: None, ..begun };
+    memory.note_taken_back(&at, &unmarked, "eu-west-1");
+    memory.note_gone(&at, &unmarked, "eu-west-1", None, EFFECT);
+    assert!(may_begin(&memory, "next"));
+}
+
+#[test]
 fn whoever_waits_for_a_turn_that_was_left_is_called_when_that_is_given_up() {
     let memory = Memory::default();
     let waits = object("next", "", &json!({ "attempts": 0 }));

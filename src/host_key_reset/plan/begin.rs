@@ -99,13 +99,14 @@ fn its_intent_was_stored(desired: &Desired, observed: &Observed) -> Option<Step>
     is_lost.then(|| Step::Wait(not_yet(desired, observed, Verdict::retried(&message))))
 }
 
-/// The API server may refuse the mark, and a webhook may remove it without a word.
+/// The API server may refuse the mark, a webhook may remove it without a word, and others may keep
+/// it from being sent.
 fn its_mark_was_stored(desired: &Desired, observed: &Observed) -> Option<Step> {
     let is_accepted = observed.mark_accepted == Some(MarkState::Started);
-    let why = observed.mark_refused.as_deref().or(is_accepted.then_some(MARK_NOT_KEPT));
-    let why = why.filter(|_| observed.intent_written)?;
-    let verdict = Verdict::retried(&engine::message::Message::RefusedByKubernetes { why });
-    Some(take_back(desired, observed, verdict))
+    let not_kept = engine::message::Message::RefusedByKubernetes { why: MARK_NOT_KEPT };
+    let removed = is_accepted.then(|| Verdict::retried(&not_kept));
+    let verdict = observed.mark_unwritten.clone().or(removed);
+    verdict.filter(|_| observed.intent_written).map(|it| take_back(desired, observed, it))
 }
 
 fn nothing_was_called_under_its_intent(desired: &Desired, observed: &Observed) -> Option<Step> {

@@ -19,7 +19,7 @@ mod take_back;
 pub(super) use aftermath::may_have_called;
 pub use aftermath::{Aftermath, CallAfter, Ended, Seen, aftermath, outcome};
 pub use step::{End, ReadStep, Step};
-pub use take_back::refused_mark;
+pub use take_back::unwritten_mark;
 
 use self::deadline::{in_time, last_start, not_yet};
 use super::message::Message;

@@ -6,7 +6,7 @@ use crate::engine::Verdict;
 use crate::error::Error;
 use crate::host_key_reset::mark::MarkState;
 use crate::host_key_reset::world::{Desired, Observed};
-use crate::kube_error::{is_lasting_refusal, without_content};
+use crate::kube_error::{is_lasting_refusal, was_not_sent};
 
 /// Takes back the mark and the intent, and says why. The mark of another object or spec stays.
 pub(super) fn take_back(desired: &Desired, observed: &Observed, verdict: Verdict) -> Step {
@@ -14,17 +14,17 @@ pub(super) fn take_back(desired: &Desired, observed: &Observed, verdict: Verdict
     Step::TakeBack { verdict, remove_mark: observed.own_mark(desired).is_some() }
 }
 
-/// What the API server says, if it has refused the mark of a call, which is not made then. The
-/// reconciliation goes on with that.
+/// What an object shows, if the mark of its call was refused or never sent. The call is not made
+/// then, and the reconciliation goes on with that.
 ///
 /// # Errors
 /// Any other failure ends it: the mark may be there, or the reset is over already.
-pub fn refused_mark(state: &MarkState, failure: Error) -> Result<String, Error> {
+pub fn unwritten_mark(state: &MarkState, failure: Error) -> Result<Verdict, Error> {
     if *state == MarkState::Started
         && let Error::Kubernetes(error) = &failure
-        && is_lasting_refusal(error)
+        && (is_lasting_refusal(error) || was_not_sent(error))
     {
-        return Ok(without_content(error));
+        return Ok(Verdict::failed_request(error));
     }
     Err(failure)
 }

@@ -15,7 +15,7 @@ use crate::engine::{Lookup, ObjectRef, objects};
 use crate::error::Error;
 use crate::ids::lane_parts;
 use crate::key_pair::claim::{self, PairClaim};
-use crate::key_pair::memory::{Allowance, counted};
+use crate::key_pair::memory::Allowance;
 use crate::key_pair::observe::{shared_list, unanswered};
 use crate::key_pair::plan;
 use crate::key_pair::room::Waits;
@@ -122,13 +122,9 @@ impl Run<'_> {
         if desired.limits.have_room(owned) {
             room.take_place(uid, Digest::of(&desired.name));
         } else {
-            let before = counted(&rows, &room, self.at, uid);
-            // It says so in a moment. Its claim makes room for the next one, not for itself.
-            rows.edit_claim(self.at, |claim| claim.is_refused = true);
-            room.drop_place(uid);
-            let after = counted(&rows, &room, self.at, uid);
             let created_at = desired.created_at;
-            room.wait(Waits { at: self.at, lane: &lane, uid, created_at }, before, after);
+            let waits = Waits { at: self.at, lane: &lane, uid, created_at };
+            self.memory.wait_for_room(&mut rows, &mut room, waits);
         }
         self.observed.neighbors = rows.count_in(&self.at.namespace);
         drop((room, rows));

@@ -68,7 +68,9 @@ fn before_the_intent_nothing_is_called() {
         ("then the mark", |_, o| intended(o), "Mark Started"),
         ("one that is refused was not written, so nothing was called", |_, o| {
             intended(o);
-            o.mark_refused = Some("a policy says no".to_owned());
+            let why = "a policy says no";
+            let message = engine::message::Message::RefusedByKubernetes { why };
+            o.mark_unwritten = Some(Verdict::retried(&message));
         }, "TakeBack"),
         ("a reset that was refused until its deadline ends", |_, o| {
             begun(o);

@@ -69,7 +69,7 @@ fn observed() -> Observed {
         foreign_mark_reported: true,
         intent_written: false,
         marked_at: None,
-        mark_refused: None,
+        mark_unwritten: None,
         mark_accepted: None,
         asked: false,
         account: Some("123456789012".into()),

@@ -167,18 +167,21 @@ fn an_unfinished_reset_is_reported_and_one_that_is_over_stays_over() {
 #[test]
 fn only_what_surely_did_not_write_the_mark_of_a_call_takes_it_back() {
     use crate::error::Error as Failure;
+    use crate::kube_error::NotSent;
     let answer = |code| {
         let status = kube::core::Status::failure("a policy says no", "Forbidden").with_code(code);
         Failure::from(kube::Error::Api(status.boxed()))
     };
+    let not_sent = || Failure::from(kube::Error::Service(NotSent.into()));
     let over = MarkState::Succeeded("a".to_owned());
     for (name, state, failure, expected) in [
         ("a policy refuses it", &MarkState::Started, answer(403), true),
+        ("it was never sent", &MarkState::Started, not_sent(), true),
         ("nobody knows whether it was written", &MarkState::Started, answer(500), false),
         ("somebody else wrote the object", &MarkState::Started, answer(409), false),
         ("the Lease is too old", &MarkState::Started, Failure::NotLeading, false),
         ("the mark of an end", &over, answer(403), false),
     ] {
-        assert_eq!(refused_mark(state, failure).is_ok(), expected, "{name}");
+        assert_eq!(unwritten_mark(state, failure).is_ok(), expected, "{name}");
     }
 }

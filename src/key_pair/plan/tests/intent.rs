@@ -41,12 +41,13 @@ fn a_new_object_shows_that_its_import_is_under_way() {
 }
 
 #[test]
-fn an_object_that_adopts_shows_no_refusal_for_which_it_would_not_count() {
+fn an_object_that_adopts_shows_nothing_for_which_it_would_not_count() {
     let (desired, observed) = unrecorded(Goal::Present);
     let spec = serde_json::json!({ "type": "Imported", "region": "eu-west-1" });
     let mut object = LightsailKeyPair::new("fleet", serde_json::from_value(spec).unwrap());
     for (before, expected) in [
         (Reason::AccountNotAllowed, Reason::InProgress),
+        (Reason::NameConflict, Reason::InProgress),
         (Reason::AccessDenied, Reason::AccessDenied),
     ] {
         let stalled = Verdict::stalled(before, "it is not", Next::Backoff);
