@@ -7,7 +7,7 @@ use crate::api::conditions::{READY, is_true};
 use crate::digest::Digest;
 use crate::engine::rows::{Claim, ClaimKey, Row, Shown};
 use crate::engine::trigger::Trigger;
-use crate::ids::{Arn, lane};
+use crate::ids::{Arn, LaneId};
 
 /// Accounts claim nothing that others could claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub(super) fn row_of(object: &LightsailAccount) -> Row<NoClaim> {
     let is_current = Some(status.observed_generation) == object.metadata.generation;
     Row {
         uid: object.uid().unwrap_or_default().into(),
-        lane: lane("", Some(&object.name_any())).into(),
+        lane: LaneId::new("", Some(&object.name_any())),
         trigger: Trigger::of(object),
         region_answered: false,
         was_acted_on: is_current && is_true(&status.conditions, READY),

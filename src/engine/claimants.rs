@@ -3,10 +3,10 @@
 //! all.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
 
 use super::object_ref::ObjectRef;
 use super::uid::Uid;
+use crate::ids::LaneId;
 
 /// The position of an object among those that wait: the rank of the claim, and then the uid.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,7 +14,7 @@ pub(super) struct WaitOrder<R> {
     pub(super) rank: R,
     pub(super) uid: Uid,
     /// Where it waits.
-    pub(super) lane: Arc<str>,
+    pub(super) lane: LaneId,
 }
 
 /// The objects that claim the same.
@@ -31,7 +31,7 @@ pub(super) enum Claimants<R> {
 pub(super) struct Several<R> {
     all: HashSet<ObjectRef>,
     waiting: Line<R>,
-    by_lane: HashMap<Arc<str>, Line<R>>,
+    by_lane: HashMap<LaneId, Line<R>>,
 }
 
 /// Those that wait, the first one first.
@@ -39,7 +39,7 @@ type Line<R> = BTreeSet<(WaitOrder<R>, ObjectRef)>;
 
 impl<R: Ord + Clone> Several<R> {
     fn wait(&mut self, at: ObjectRef, order: WaitOrder<R>) {
-        let of_lane = self.by_lane.entry(Arc::clone(&order.lane)).or_default();
+        let of_lane = self.by_lane.entry(order.lane.clone()).or_default();
         of_lane.insert((order.clone(), at.clone()));
         self.waiting.insert((order, at));
     }
@@ -112,7 +112,7 @@ impl<R: Ord + Clone> Claimants<R> {
     /// thousands of accounts.
     pub(super) fn first_waiting(
         &self,
-        lane: &str,
+        lane: &LaneId,
         wait_order: impl Fn(&ObjectRef) -> Option<WaitOrder<R>>,
     ) -> impl Iterator<Item = &ObjectRef> {
         let (one, lines) = match self {
@@ -162,8 +162,11 @@ mod tests {
         };
         let wait_order = |at: &ObjectRef| order(&at.name);
         let mut there = Claimants::default();
-        let first_in = |there: &Claimants<u32>, lane| {
-            there.first_waiting(lane, wait_order).map(ToString::to_string).collect::<Vec<_>>()
+        let first_in = |there: &Claimants<u32>, lane: &str| {
+            there
+                .first_waiting(&lane.into(), wait_order)
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
         };
         let first = |there: &Claimants<u32>| first_in(there, "").pop();
         assert!(there.is_empty() && first(&there).is_none());

@@ -15,6 +15,7 @@ use std::time::Instant;
 use super::concurrency::{Class, ConcurrencyLimits};
 use super::object_ref::ObjectRef;
 use crate::fair_line::Rank;
+use crate::ids::LaneId;
 
 /// This many places of a lane are free for changes, because all resyncs may wait for one list.
 const KEPT_FOR_CHANGES: usize = 2;
@@ -26,15 +27,15 @@ const TURNS_WITHOUT_RETRY: u32 = 7;
 /// An object that waits for its turn.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    pub(super) lane: Arc<str>,
+    pub(super) lane: LaneId,
     pub(super) class: Class,
     pub(super) since: Instant,
 }
 
 impl Waiting {
     /// Whether it waits there.
-    pub(super) fn is_in(&self, lane: &str, class: Class) -> bool {
-        *self.lane == *lane && self.class == class
+    pub(super) fn is_in(&self, lane: &LaneId, class: Class) -> bool {
+        self.lane == *lane && self.class == class
     }
 }
 
@@ -158,10 +159,10 @@ impl Lane {
         self.waiting += 1;
     }
 
-    /// Takes an object out of the line of a class in this lane, whose name is `own`.
+    /// Takes an object out of the line of a class in this lane, which is `own`.
     pub(super) fn forget(
         &mut self,
-        own: &str,
+        own: &LaneId,
         class: Class,
         waiting: &HashMap<ObjectRef, Waiting>,
     ) {
@@ -196,11 +197,11 @@ impl Lane {
         }
     }
 
-    /// The next object in this lane, whose name is `own`, if there is a place for it. `has_place`
+    /// The next object in this lane, which is `own`, if there is a place for it. `has_place`
     /// says whether a namespace has one beyond this lane.
     pub(super) fn pop(
         &mut self,
-        own: &str,
+        own: &LaneId,
         limits: ConcurrencyLimits,
         has_place: impl Fn(&str) -> bool,
         waiting: &mut HashMap<ObjectRef, Waiting>,

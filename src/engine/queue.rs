@@ -20,6 +20,7 @@ use super::lane::{Lane, Waiting};
 use super::object_ref::ObjectRef;
 use super::tables::shrink;
 use crate::fair_line::Rank;
+use crate::ids::LaneId;
 
 /// An object whose turn has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,16 +71,16 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 #[derive(Debug)]
 pub struct Queue {
     limits: ConcurrencyLimits,
-    lanes: BTreeMap<Arc<str>, Lane>,
+    lanes: BTreeMap<LaneId, Lane>,
     /// The lane that was served last: the next one comes first.
-    last: Option<Arc<str>>,
+    last: Option<LaneId>,
     waiting: HashMap<ObjectRef, Waiting>,
     running: HashMap<ObjectRef, Running>,
     /// How many of each namespace wait for their turn.
     waiting_by_namespace: HashMap<Arc<str>, usize>,
     /// How many of each namespace are running.
     running_by_namespace: HashMap<Arc<str>, usize>,
-    due: BTreeMap<(Instant, ObjectRef), (Arc<str>, Class)>,
+    due: BTreeMap<(Instant, ObjectRef), (LaneId, Class)>,
     due_at: HashMap<ObjectRef, Instant>,
     failures: HashMap<ObjectRef, Failures>,
     depth: [usize; Class::ALL.len()],
@@ -89,10 +90,10 @@ pub struct Queue {
 
 #[derive(Debug)]
 struct Running {
-    lane: Arc<str>,
+    lane: LaneId,
     class: Class,
     /// What arrived for it meanwhile.
-    again: Option<(Arc<str>, Class)>,
+    again: Option<(LaneId, Class)>,
     /// It comes back only if something arrives for it.
     is_forgotten: bool,
 }
@@ -118,18 +119,18 @@ impl Queue {
     }
 
     /// Adds an object to a lane, because something arrived for it.
-    pub fn push(&mut self, at: ObjectRef, lane: impl Into<Arc<str>>, class: Class, now: Instant) {
-        self.put(at, lane.into(), (class, Rank::InTurn), now);
+    pub fn push(&mut self, at: ObjectRef, lane: LaneId, class: Class, now: Instant) {
+        self.put(at, lane, (class, Rank::InTurn), now);
     }
 
     /// Adds an object to a lane, because what it waited for is at hand: it has little left to do,
     /// and comes before all others of its namespace. If it waits there for a change already, it
     /// keeps its place.
-    pub fn push_first(&mut self, at: ObjectRef, lane: impl Into<Arc<str>>, now: Instant) {
-        self.put(at, lane.into(), (Class::Change, Rank::First), now);
+    pub fn push_first(&mut self, at: ObjectRef, lane: LaneId, now: Instant) {
+        self.put(at, lane, (Class::Change, Rank::First), now);
     }
 
-    fn put(&mut self, at: ObjectRef, lane: Arc<str>, (class, rank): (Class, Rank), now: Instant) {
+    fn put(&mut self, at: ObjectRef, lane: LaneId, (class, rank): (Class, Rank), now: Instant) {
         // What was due later comes with it.
         let due = self.clear_due(&at);
         let class = due.map_or(class, |(_, (_, before))| class.min(before));
@@ -148,7 +149,7 @@ impl Queue {
         }
         let since = before.map_or(now, |before| before.since);
         self.depth[class as usize] += 1;
-        self.lanes.entry(Arc::clone(&lane)).or_default().push(at.clone(), class, rank);
+        self.lanes.entry(lane.clone()).or_default().push(at.clone(), class, rank);
         let namespace = Arc::clone(&at.namespace);
         match self.waiting.insert(at, Waiting { lane, class, since }) {
             Some(before) => self.leave(&before),
@@ -158,14 +159,8 @@ impl Queue {
 
     /// Adds an object from a later time on, or earlier if something else arrives before or is due
     /// sooner.
-    pub fn push_later(
-        &mut self,
-        at: ObjectRef,
-        lane: impl Into<Arc<str>>,
-        class: Class,
-        from: Instant,
-    ) {
-        self.set_due(at, lane.into(), class, from);
+    pub fn push_later(&mut self, at: ObjectRef, lane: LaneId, class: Class, from: Instant) {
+        self.set_due(at, lane, class, from);
     }
 
     /// Work begins now. Time spent waiting before does not count.
@@ -195,21 +190,20 @@ impl Queue {
         if !self.waiting_by_namespace.keys().any(|namespace| has_place(namespace)) {
             return None;
         }
-        let mut next = |(name, lane): (&Arc<str>, &mut Lane)| {
-            let (at, Waiting { class, since, .. }) = lane.pop(name, limits, has_place, waiting)?;
-            Some((Arc::clone(name), at, class, since))
+        let mut next = |(id, lane): (&LaneId, &mut Lane)| {
+            let (at, Waiting { class, since, .. }) = lane.pop(id, limits, has_place, waiting)?;
+            Some((id.clone(), at, class, since))
         };
         // Those after the last one first.
-        let from = last.as_deref().map_or(Unbounded, Excluded);
-        let after = self.lanes.range_mut::<str, _>((from, Unbounded)).find_map(&mut next);
-        let until = last.as_deref().map_or(Excluded(""), Included);
-        let found =
-            after.or_else(|| self.lanes.range_mut::<str, _>((Unbounded, until)).find_map(next));
+        let (from, until) =
+            last.map_or((Unbounded, Unbounded), |last| (Excluded(last.clone()), Included(last)));
+        let after = self.lanes.range_mut((from, Unbounded)).find_map(&mut next);
+        let found = after.or_else(|| self.lanes.range_mut((Unbounded, until)).find_map(next));
         let (lane, at, class, since) = found?;
         shrink(&mut self.waiting);
         lower(&mut self.waiting_by_namespace, &at.namespace);
         self.depth[class as usize] -= 1;
-        self.last = Some(Arc::clone(&lane));
+        self.last = Some(lane.clone());
         *self.running_by_namespace.entry(at.namespace.clone()).or_default() += 1;
         self.running.insert(at.clone(), Running { lane, class, again: None, is_forgotten: false });
         let failures = self.failures.get(&at).copied().unwrap_or_default();
@@ -223,8 +217,8 @@ impl Queue {
 
     /// The lane in which an object is worked on.
     #[must_use]
-    pub fn lane_of(&self, at: &ObjectRef) -> Option<&str> {
-        self.running.get(at).map(|running| &*running.lane)
+    pub fn lane_of(&self, at: &ObjectRef) -> Option<&LaneId> {
+        self.running.get(at).map(|running| &running.lane)
     }
 
     /// A reconciliation has ended. Returns whether its object was forgotten meanwhile, and does not
@@ -261,7 +255,7 @@ impl Queue {
             self.push(at.clone(), lane, class, now);
         } else if let Some((pause, class)) = due {
             // What arrived for it meanwhile knows its lane better.
-            let lane = self.find_due(at).map_or(running.lane, |(lane, _)| Arc::clone(lane));
+            let lane = self.find_due(at).map_or(running.lane, |(lane, _)| lane.clone());
             self.set_due(at.clone(), lane, class, now + pause);
         }
         running.is_forgotten
@@ -322,7 +316,7 @@ impl Queue {
 
     /// The object is due then. With what it is due for already, it comes once: at the earlier time,
     /// and with the better class.
-    fn set_due(&mut self, at: ObjectRef, lane: Arc<str>, class: Class, from: Instant) {
+    fn set_due(&mut self, at: ObjectRef, lane: LaneId, class: Class, from: Instant) {
         let (from, class) = match self.clear_due(&at) {
             Some((due, (_, before))) => (from.min(due), class.min(before)),
             None => (from, class),
@@ -331,12 +325,12 @@ impl Queue {
         self.due.insert((from, at), (lane, class));
     }
 
-    fn find_due(&self, at: &ObjectRef) -> Option<&(Arc<str>, Class)> {
+    fn find_due(&self, at: &ObjectRef) -> Option<&(LaneId, Class)> {
         self.due.get(&(*self.due_at.get(at)?, at.clone()))
     }
 
     /// The object is due no more. Returns when it was, where, and why.
-    fn clear_due(&mut self, at: &ObjectRef) -> Option<(Instant, (Arc<str>, Class))> {
+    fn clear_due(&mut self, at: &ObjectRef) -> Option<(Instant, (LaneId, Class))> {
         let from = self.due_at.remove(at)?;
         shrink(&mut self.due_at);
         self.due.remove(&(from, at.clone())).map(|due| (from, due))

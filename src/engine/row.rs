@@ -2,7 +2,6 @@
 //! and what it claims in Lightsail.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::claimants::WaitOrder;
@@ -12,7 +11,7 @@ pub use super::shown::Shown;
 use super::trigger::{Asks, Trigger};
 use super::uid::Uid;
 use crate::digest::Digest;
-use crate::ids::Arn;
+use crate::ids::{Arn, LaneId};
 
 /// A name in a region, or another thing that several objects may claim.
 pub type ClaimKey = Digest<(String, String)>;
@@ -29,7 +28,7 @@ pub struct Row<C> {
     /// The object's uid.
     pub uid: Uid,
     /// The lane of the queue: the region in which it asks Lightsail, and the account that it uses.
-    pub lane: Arc<str>,
+    pub lane: LaneId,
     /// What a reconciliation depends on. A change of it makes one due. It excludes the status,
     /// which the operator writes itself.
     pub trigger: Trigger,
@@ -107,5 +106,5 @@ pub trait Claim {
 /// The position of an object that waits for others, or may be about to.
 pub(super) fn wait_order_of<C: Claim>(row: &Row<C>) -> Option<WaitOrder<C::Rank>> {
     let claim = row.claim.as_ref().filter(|claim| claim.waits())?;
-    Some(WaitOrder { rank: claim.rank(), uid: row.uid.clone(), lane: Arc::clone(&row.lane) })
+    Some(WaitOrder { rank: claim.rank(), uid: row.uid.clone(), lane: row.lane.clone() })
 }

@@ -2,7 +2,6 @@
 //! reconciliation reads live whatever else it decides by.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ops::Bound::{Included, Unbounded};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,13 +15,13 @@ use super::tables::{shared, shrink};
 use super::trigger::{Asks, paced};
 use super::unreadable::Unreadables;
 use crate::digest::Digest;
-use crate::ids::{Arn, Region, lane, lane_parts};
+use crate::ids::{Arn, LaneId, Region};
 
 /// A namespace has its first object in a lane, or none any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Move {
     /// The lane.
-    pub lane: Arc<str>,
+    pub lane: LaneId,
     /// The namespace.
     pub namespace: Arc<str>,
     /// Whether it has objects there now.
@@ -47,7 +46,7 @@ pub struct Rows<C: Claim> {
     shown: HashMap<Shown, usize>,
     /// How many objects of each namespace are in each lane. In order: those of a region follow each
     /// other.
-    lanes: BTreeMap<Arc<str>, HashMap<Arc<str>, usize>>,
+    lanes: BTreeMap<LaneId, HashMap<Arc<str>, usize>>,
     /// The namespaces that entered or left a lane since the last query.
     moves: Vec<Move>,
     /// The namespaces whose objects are all known; `None` is every one.
@@ -173,19 +172,17 @@ impl<C: Claim> Rows<C> {
         wait_order_of(self.get(at)?).filter(|_| !self.is_unreadable(at))
     }
 
-    /// The lane of an object in the queue.
+    /// The lane of an object in the queue, or one of nothing if the object is gone.
     #[must_use]
-    pub fn lane(&self, at: &ObjectRef) -> Arc<str> {
-        self.get(at).map_or_else(|| "".into(), |row| Arc::clone(&row.lane))
+    pub fn lane(&self, at: &ObjectRef) -> LaneId {
+        self.get(at).map_or_else(|| LaneId::new("", None), |row| row.lane.clone())
     }
 
     /// The lanes in this region that have objects.
-    pub fn lanes_of(&self, region: &Region) -> impl Iterator<Item = &str> {
-        let of_accounts = lane(region.as_str(), Some(""));
-        let without = self.lanes.get_key_value(region.as_str()).map(|(lane, _)| &**lane);
-        let from_there = self.lanes.range::<str, _>((Included(&*of_accounts), Unbounded));
-        let with = from_there.map(|(lane, _)| &**lane);
-        without.into_iter().chain(with.take_while(move |lane| lane.starts_with(&of_accounts)))
+    pub fn lanes_of(&self, region: &Region) -> impl Iterator<Item = &LaneId> {
+        let first = LaneId::new(region.as_str(), None);
+        let from_there = self.lanes.range(first.clone()..).map(|(lane, _)| lane);
+        from_there.take_while(move |lane| lane.region() == first.region())
     }
 
     /// Whether an object names this region.
@@ -197,7 +194,7 @@ impl<C: Claim> Rows<C> {
     /// The objects that use this account, or all that use none.
     #[must_use]
     pub fn of_account(&self, account: Option<&str>) -> Vec<ObjectRef> {
-        let uses = |row: &Row<C>| lane_parts(&row.lane).1 == account;
+        let uses = |row: &Row<C>| row.lane.account() == account;
         self.all().filter(|(_, row)| uses(row)).map(|(at, _)| at.clone()).collect()
     }
 
@@ -213,11 +210,11 @@ impl<C: Claim> Rows<C> {
         self.all.get(namespace).map_or(0, HashMap::len)
     }
 
-    /// One more object of a namespace is in a lane. Returns the texts that all there share.
-    fn enter(&mut self, lane: &str, namespace: &str) -> (Arc<str>, Arc<str>) {
-        let known = self.lanes.get_key_value(lane).map(|(lane, _)| Arc::clone(lane));
-        let lane = known.unwrap_or_else(|| lane.into());
-        let namespaces = self.lanes.entry(Arc::clone(&lane)).or_default();
+    /// One more object of a namespace is in a lane. Returns what all there share.
+    fn enter(&mut self, lane: &LaneId, namespace: &str) -> (LaneId, Arc<str>) {
+        let known = self.lanes.get_key_value(lane).map(|(lane, _)| lane.clone());
+        let lane = known.unwrap_or_else(|| lane.clone());
+        let namespaces = self.lanes.entry(lane.clone()).or_default();
         let namespace = shared(namespaces, namespace);
         let count = namespaces.entry(Arc::clone(&namespace)).or_default();
         *count += 1;
@@ -227,7 +224,7 @@ impl<C: Claim> Rows<C> {
         (lane, namespace)
     }
 
-    fn leave(&mut self, lane: &Arc<str>, namespace: &Arc<str>) {
+    fn leave(&mut self, lane: &LaneId, namespace: &Arc<str>) {
         let Some(namespaces) = self.lanes.get_mut(lane) else { return };
         let Some(count) = namespaces.get_mut(namespace) else { return };
         *count -= 1;
@@ -241,8 +238,8 @@ impl<C: Claim> Rows<C> {
         self.note_move(lane, namespace, false);
     }
 
-    fn note_move(&mut self, lane: &Arc<str>, namespace: &Arc<str>, enters: bool) {
-        let (lane, namespace) = (Arc::clone(lane), Arc::clone(namespace));
+    fn note_move(&mut self, lane: &LaneId, namespace: &Arc<str>, enters: bool) {
+        let (lane, namespace) = (lane.clone(), Arc::clone(namespace));
         self.moves.push(Move { lane, namespace, enters });
     }
 
@@ -264,7 +261,7 @@ impl<C: Claim> Rows<C> {
 
     /// Whether any object is in this lane.
     #[must_use]
-    pub fn has_lane(&self, lane: &str) -> bool {
+    pub fn has_lane(&self, lane: &LaneId) -> bool {
         self.lanes.contains_key(lane)
     }
 
@@ -365,7 +362,7 @@ impl<C: Claim> Rows<C> {
 
     /// The next objects when one in this lane claims this no more: two at most.
     #[must_use]
-    pub fn next(&self, key: ClaimKey, lane: &str) -> Vec<ObjectRef> {
+    pub fn next(&self, key: ClaimKey, lane: &LaneId) -> Vec<ObjectRef> {
         let there = self.by_claim.get(&key).into_iter();
         let next = |there| Claimants::first_waiting(there, lane, |at| self.wait_order(at));
         there.flat_map(next).cloned().collect()

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -25,7 +24,7 @@ use super::watch::{self, Change, FirstLists};
 use crate::access::News;
 use crate::api::Reconciled;
 use crate::error::Error;
-use crate::ids::lane_parts;
+use crate::ids::LaneId;
 
 /// More steps than the longest path through a plan. A reconciliation that needs more goes in
 /// circles, and starts over after a pause.
@@ -104,7 +103,7 @@ pub trait Controller: Send + Sync {
     fn row_of(&self, object: &Self::Object) -> Row<Self::Claim>;
 
     /// No object of the kind is in this lane any more.
-    fn forget_lane(&self, _lane: &str) {}
+    fn forget_lane(&self, _lane: &LaneId) {}
 
     /// An object is like this now.
     fn note_applied(&self, _object: &Self::Object) {}
@@ -117,7 +116,7 @@ pub trait Controller: Send + Sync {
 
     /// The objects that a change of another object made due, or its finished reconciliation, and
     /// their lanes.
-    fn take_woken(&self) -> Vec<(ObjectRef, Arc<str>)> {
+    fn take_woken(&self) -> Vec<(ObjectRef, LaneId)> {
         Vec::new()
     }
 
@@ -125,7 +124,7 @@ pub trait Controller: Send + Sync {
     fn note_gone(&self, _object: &Self::Object) {}
 
     /// The lane of the remaining work for an object of this name that is gone.
-    fn follow_up_lane(&self, _at: &ObjectRef) -> Option<String> {
+    fn follow_up_lane(&self, _at: &ObjectRef) -> Option<LaneId> {
         None
     }
 
@@ -251,7 +250,7 @@ fn note_change<C: Controller>(
     let row_of = |object: &C::Object| {
         let row = controller.row_of(object);
         if row.region_answered {
-            ctx.regions.note_answer(&lane_parts(&row.lane).0);
+            ctx.regions.note_answer(row.lane.region());
         }
         row
     };
@@ -292,7 +291,7 @@ fn note_finished<C: Controller>(controller: &C, queue: &mut Queue, at: ObjectRef
     let now = Instant::now();
     if let Some(lane) = queue.lane_of(&at) {
         // It may have called a region that no object names any more.
-        controller.context().forget_unused(&lane_parts(lane).0);
+        controller.context().forget_unused(lane.region());
     }
     let was_forgotten = queue.finished(&at, action, now);
     for (at, lane) in controller.take_woken() {
@@ -319,18 +318,18 @@ fn note_rows<C: Controller>(controller: &C, kind: &str) {
     let has_lane: Vec<_> = moves.iter().map(|moved| rows.has_lane(&moved.lane)).collect();
     drop(rows);
     for (moved, has_lane) in moves.into_iter().zip(has_lane) {
-        let (region, account) = lane_parts(&moved.lane);
+        let (region, account) = (moved.lane.region(), moved.lane.account());
         // Accounts are in no region.
         if region.as_str().is_empty() {
             continue;
         }
         let user = format!("{kind} {}", account.unwrap_or_default());
         if moved.enters {
-            ctx.regions.enter(&region, &user, &moved.namespace);
+            ctx.regions.enter(region, &user, &moved.namespace);
             continue;
         }
-        ctx.regions.leave(&region, &user, &moved.namespace);
-        ctx.forget_unused(&region);
+        ctx.regions.leave(region, &user, &moved.namespace);
+        ctx.forget_unused(region);
         // Objects of other namespaces may be there.
         if !has_lane {
             controller.forget_lane(&moved.lane);

@@ -13,7 +13,7 @@ use crate::digest::Digest;
 use crate::engine::ObjectRef;
 use crate::engine::rows::{Claim, ClaimKey, Rival, Row, Rows, Shown, claim_key};
 use crate::engine::trigger::Trigger;
-use crate::ids::{AccountId, Arn, Region, lane, lane_parts};
+use crate::ids::{AccountId, Arn, LaneId, Region};
 
 /// An object's place in the line for its instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,13 +174,13 @@ pub(super) fn has_begun(claim: &ResetClaim) -> bool {
 pub(super) fn may_not_begin(reset: &Rival<'_, ResetClaim>, directory: &Directory) -> bool {
     let has_begun = has_begun(reset.claim);
     let (namespace, region) = (&reset.at.namespace, &reset.claim.region);
-    let grant = directory.grant(namespace, lane_parts(&reset.row.lane).1);
+    let grant = directory.grant(namespace, reset.row.lane.account());
     !has_begun && surely_refuses(&grant, namespace, region, What::HostKeyReset, false)
 }
 
 /// The lane of the queue that a reset is in.
-pub(super) fn lane_of(object: &HostKeyReset) -> String {
-    lane(&object.spec.region, account_ref(object))
+pub(super) fn lane_of(object: &HostKeyReset) -> LaneId {
+    LaneId::new(&object.spec.region, account_ref(object))
 }
 
 /// What is kept of a reset. `effect_window` is as for [`ResetClaim::of`].
@@ -188,7 +188,7 @@ pub(super) fn row_of(object: &HostKeyReset, effect_window: SignedDuration) -> Ro
     let claim = ResetClaim::of(object, effect_window);
     Row {
         uid: claim.uid.as_str().into(),
-        lane: lane_of(object).into(),
+        lane: lane_of(object),
         trigger: Trigger::of(object),
         region_answered: object.status.as_ref().is_some_and(|status| status.instance_arn.is_some()),
         was_acted_on: object.status.as_ref().is_some_and(|status| record::end(status).is_some()),

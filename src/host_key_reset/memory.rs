@@ -15,7 +15,7 @@ use super::world::{Call, KnownOperation};
 use crate::clock::Moment;
 use crate::engine::ObjectRef;
 use crate::engine::rows::{Claim, Row, Rows};
-use crate::ids::Scope;
+use crate::ids::{LaneId, Scope};
 use crate::lightsail::Instance;
 
 /// What is remembered.
@@ -149,7 +149,7 @@ impl Memory {
         &self,
         at: &ObjectRef,
         claim: &ResetClaim,
-        lane: &str,
+        lane: &LaneId,
         call: Option<&Call>,
         aftermath: Aftermath,
         effect: SignedDuration,
@@ -200,7 +200,7 @@ impl Memory {
         &self,
         at: &ObjectRef,
         claim: &ResetClaim,
-        lane: &str,
+        lane: &LaneId,
         call: Option<&Call>,
         effect: SignedDuration,
     ) {
@@ -227,14 +227,14 @@ impl Memory {
     }
 
     /// The reset with this claim takes its intent back, and its mark: it has called nothing.
-    pub(super) fn note_taken_back(&self, at: &ObjectRef, claim: &ResetClaim, lane: &str) {
+    pub(super) fn note_taken_back(&self, at: &ObjectRef, claim: &ResetClaim, lane: &LaneId) {
         self.take_recollection(at, &claim.uid);
         self.give_up(claim, lane);
     }
 
     /// The reset with this claim needs its turn no more. Those who wait for that are called, unless
     /// a change of the object does it.
-    pub(super) fn give_up(&self, claim: &ResetClaim, lane: &str) {
+    pub(super) fn give_up(&self, claim: &ResetClaim, lane: &LaneId) {
         let calls = self.turns.lock().give_up(claim);
         if calls {
             let next = self.rows.lock().next(claim.key(), lane);
@@ -254,7 +254,7 @@ impl Memory {
     }
 
     /// Those that come next, and their lanes.
-    pub(super) fn take_woken(&self) -> Vec<(ObjectRef, Arc<str>)> {
+    pub(super) fn take_woken(&self) -> Vec<(ObjectRef, LaneId)> {
         let woken = std::mem::take(&mut *self.woken.lock());
         let rows = self.rows.lock();
         woken.into_iter().map(|at| (at.clone(), rows.lane(&at))).collect()

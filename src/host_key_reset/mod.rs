@@ -35,7 +35,7 @@ use crate::engine::{
     verdict_if_lasting,
 };
 use crate::error::Error;
-use crate::ids::Region;
+use crate::ids::{LaneId, Region};
 
 const KIND: &str = "HostKeyReset";
 
@@ -152,7 +152,7 @@ impl Controller for HostKeyResets {
         self.memory.note_applied(&ObjectRef::of(object), uid, self.effect_window());
     }
 
-    fn take_woken(&self) -> Vec<(ObjectRef, Arc<str>)> {
+    fn take_woken(&self) -> Vec<(ObjectRef, LaneId)> {
         self.memory.take_woken()
     }
 

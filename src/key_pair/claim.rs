@@ -21,7 +21,7 @@ use crate::engine::tables::ByUid;
 use crate::engine::trigger::Trigger;
 use crate::engine::uid::Uid;
 use crate::engine::{ObjectRef, Settings};
-use crate::ids::{AccountId, Arn, Fingerprint, KeyPairName, Owner, Scope, is_in, lane};
+use crate::ids::{AccountId, Arn, Fingerprint, KeyPairName, LaneId, Owner, Scope};
 use crate::lightsail::{KeyPair, Listing};
 
 /// What an object wants of a name in a region.
@@ -181,7 +181,7 @@ pub(super) fn row_of(
     };
     let claim = claims.then(of_object);
     Row {
-        lane: lane_of(object).into(),
+        lane: lane_of(object),
         trigger: Trigger::of(object),
         claim,
         region_answered: arn_is_known,
@@ -268,8 +268,8 @@ pub(super) fn account_ref(object: &LightsailKeyPair) -> Option<&str> {
 }
 
 /// The lane of an object.
-pub(super) fn lane_of(object: &LightsailKeyPair) -> String {
-    lane(&object.spec.region, account_ref(object))
+pub(super) fn lane_of(object: &LightsailKeyPair) -> LaneId {
+    LaneId::new(&object.spec.region, account_ref(object))
 }
 
 /// Whether an object that shows this may not use its account: then it claims nothing.
@@ -308,7 +308,7 @@ pub(super) fn rivals(
     desired: &Desired,
     account: Option<&AccountId>,
     pair: Option<&KeyPair>,
-    account_of: impl Fn(&str) -> Option<AccountId>,
+    account_of: impl Fn(&LaneId) -> Option<AccountId>,
     may_not: impl Fn(&ObjectRef, &Row<PairClaim>) -> bool,
 ) -> Vec<Rival> {
     let account = account.map(Digest::of);
@@ -324,7 +324,7 @@ pub(super) fn rivals(
         let is_idle = claim.is_idle && tag != Some(claim.owner);
         // Whoever has the pair on record keeps it while its account is replaced.
         let is_out = is_elsewhere || is_idle || (claim.is_refused && claim.arn.is_none());
-        let (namespace, lane) = (Arc::clone(&other.at.namespace), Arc::clone(&row.lane));
+        let (namespace, lane) = (Arc::clone(&other.at.namespace), row.lane.clone());
         let key = (namespace, lane, claim.has_acted, claim.is_refused);
         !is_out && !refusals.get(&key, || may_not(other.at, row))
     };
@@ -385,7 +385,7 @@ pub(super) fn owned(
     rows: &Rows<PairClaim>,
     desired: &Desired,
     scope: &Scope,
-    account_of: impl Fn(&str) -> Option<AccountId>,
+    account_of: impl Fn(&LaneId) -> Option<AccountId>,
     list: &Listing,
     within: &ByUid<Digest<KeyPairName>>,
 ) -> usize {
@@ -396,7 +396,9 @@ pub(super) fn owned(
     let mut is_there = |other: &ObjectRef, row: &Row<PairClaim>| {
         let of_claim = row.claim.as_ref().and_then(|claim| claim.account);
         let of_lane = || accounts.get(&row.lane, || account_of(&row.lane).map(Digest::of));
-        other != at && is_in(&row.lane, &scope.region) && of_claim.or_else(of_lane) == Some(account)
+        other != at
+            && *row.lane.region() == scope.region
+            && of_claim.or_else(of_lane) == Some(account)
     };
     let name_of = |row: &Row<PairClaim>| {
         let claim = row.claim.as_ref();

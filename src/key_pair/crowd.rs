@@ -14,6 +14,7 @@ use crate::digest::Digest;
 use crate::engine::ObjectRef;
 use crate::engine::tables::{shared, shrink};
 use crate::engine::uid::Uid;
+use crate::ids::LaneId;
 use crate::lightsail::Listing;
 
 /// What an import adds to the calls that lists may cost while others are still to come: so few that
@@ -78,14 +79,14 @@ impl CrowdCounts {
 #[derive(Debug, Default)]
 pub(super) struct Crowds {
     members: HashMap<Digest<Uid>, Member>,
-    lanes: HashMap<Arc<str>, Lane>,
+    lanes: HashMap<LaneId, Lane>,
     /// Those that have a list to read now.
     woken: Vec<Digest<Uid>>,
 }
 
 #[derive(Debug)]
 struct Member {
-    lane: Arc<str>,
+    lane: LaneId,
     stage: Stage,
 }
 
@@ -178,8 +179,8 @@ impl Lane {
 
 impl Crowds {
     /// An object is there whose pair is yet to be imported.
-    pub(super) fn note_coming(&mut self, uid: &str, at: &ObjectRef, lane: &str, now: Moment) {
-        if self.members.get(&Digest::of(uid)).is_some_and(|member| *member.lane == *lane) {
+    pub(super) fn note_coming(&mut self, uid: &str, at: &ObjectRef, lane: &LaneId, now: Moment) {
+        if self.members.get(&Digest::of(uid)).is_some_and(|member| member.lane == *lane) {
             return;
         }
         self.leave(uid, now);
@@ -192,7 +193,7 @@ impl Crowds {
 
     /// The pair of an object was imported and tagged by name: a list whose walk begins now or later
     /// shows it.
-    pub(super) fn note_named(&mut self, uid: &str, at: &ObjectRef, lane: &str, now: Moment) {
+    pub(super) fn note_named(&mut self, uid: &str, at: &ObjectRef, lane: &LaneId, now: Moment) {
         self.leave(uid, now);
         let (lane, own) = self.lane(lane);
         own.credit += EARNED;
@@ -204,10 +205,11 @@ impl Crowds {
         self.members.insert(Digest::of(uid), Member { lane, stage });
     }
 
-    /// What is known of a lane, and its text, which all its objects share.
-    fn lane(&mut self, lane: &str) -> (Arc<str>, &mut Lane) {
-        let lane = shared(&self.lanes, lane);
-        let own = self.lanes.entry(Arc::clone(&lane)).or_default();
+    /// What is known of a lane, and its name, which all its objects share.
+    fn lane(&mut self, lane: &LaneId) -> (LaneId, &mut Lane) {
+        let known = self.lanes.get_key_value(lane).map(|(lane, _)| lane.clone());
+        let lane = known.unwrap_or_else(|| lane.clone());
+        let own = self.lanes.entry(lane.clone()).or_default();
         (lane, own)
     }
 
@@ -234,19 +236,19 @@ impl Crowds {
     }
 
     /// A list was read: who waited for it is woken.
-    pub(super) fn note_list(&mut self, lane: &str, list: &Listing) {
+    pub(super) fn note_list(&mut self, lane: &LaneId, list: &Listing) {
         let read = (list.started_at(), list.pages(), list.len());
         self.note_read(lane, read);
     }
 
-    fn note_read(&mut self, lane: &str, read: (Moment, usize, usize)) {
+    fn note_read(&mut self, lane: &LaneId, read: (Moment, usize, usize)) {
         let Some(own) = self.lanes.get_mut(lane) else { return };
         if own.list.is_some_and(|(before, _, _)| before >= read.0) {
             return;
         }
         own.list = Some(read);
         let has_waited = |member: &Member| {
-            *member.lane == *lane && member.named_at().is_some_and(|named_at| named_at <= read.0)
+            member.lane == *lane && member.named_at().is_some_and(|named_at| named_at <= read.0)
         };
         let woken = self.members.iter().filter(|(_, member)| has_waited(member));
         self.woken.extend(woken.map(|(uid, _)| *uid));
@@ -254,7 +256,7 @@ impl Crowds {
 
     /// This many calls are about to be spent on finding pairs that were imported. Those who share a
     /// list each say so: they owe no more than that list.
-    pub(super) fn spend(&mut self, lane: &str, calls: usize) {
+    pub(super) fn spend(&mut self, lane: &LaneId, calls: usize) {
         if let Some(lane) = self.lanes.get_mut(lane) {
             let calls = f64::from(u32::try_from(calls).unwrap_or(u32::MAX));
             lane.credit = lane.credit.min((lane.credit - calls).max(-calls));
@@ -263,18 +265,18 @@ impl Crowds {
 
     /// The objects that have a list to read now, and their lanes. Who has read it meanwhile is none
     /// of them.
-    pub(super) fn take_woken(&mut self) -> Vec<(ObjectRef, Arc<str>)> {
+    pub(super) fn take_woken(&mut self) -> Vec<(ObjectRef, LaneId)> {
         let woken = std::mem::take(&mut self.woken);
         let members = woken.iter().filter_map(|uid| self.members.get(uid));
         let named = members.filter_map(|member| Some((member.named()?.0.clone(), &member.lane)));
-        named.map(|(at, lane)| (at, Arc::clone(lane))).collect()
+        named.map(|(at, lane)| (at, lane.clone())).collect()
     }
 
     /// No object is in this lane any more.
-    pub(super) fn forget_lane(&mut self, lane: &str) {
+    pub(super) fn forget_lane(&mut self, lane: &LaneId) {
         if self.lanes.remove(lane).is_some() {
             shrink(&mut self.lanes);
-            self.members.retain(|_, member| *member.lane != *lane);
+            self.members.retain(|_, member| member.lane != *lane);
         }
     }
 
@@ -284,7 +286,7 @@ impl Crowds {
     }
 
     /// What an object in a lane sees of the others there.
-    pub(super) fn crowd(&self, uid: &str, at: &ObjectRef, lane: &str, now: Moment) -> Crowd {
+    pub(super) fn crowd(&self, uid: &str, at: &ObjectRef, lane: &LaneId, now: Moment) -> Crowd {
         let Some(own) = self.lanes.get(lane) else { return Crowd::default() };
         let named_at = self.named_at(uid);
         let listed_from = own.list.map(|(started_at, _, _)| started_at);
@@ -306,7 +308,9 @@ impl Crowds {
 mod tests {
     use super::*;
 
-    const LANE: &str = "eu-west-1";
+    fn lane() -> LaneId {
+        "eu-west-1".into()
+    }
 
     fn at(number: u32) -> (String, ObjectRef) {
         (format!("u{number}"), ObjectRef::new("team-a", &format!("pair-{number}")))
@@ -317,12 +321,12 @@ mod tests {
         let mut now = start;
         for number in 0..coming {
             let (uid, at) = at(number);
-            crowds.note_coming(&uid, &at, LANE, now);
+            crowds.note_coming(&uid, &at, &lane(), now);
         }
         for number in 0..named {
             now = now + Duration::from_millis(10);
             let (uid, at) = at(number);
-            crowds.note_named(&uid, &at, LANE, now);
+            crowds.note_named(&uid, &at, &lane(), now);
         }
         now
     }
@@ -332,17 +336,17 @@ mod tests {
         let (mut crowds, start) = (Crowds::default(), Moment::now());
         let now = crowd(&mut crowds, start, 4, 3);
         let last_but_one = start + Duration::from_millis(20);
-        crowds.note_read(LANE, (last_but_one, 1, 3));
+        crowds.note_read(&lane(), (last_but_one, 1, 3));
         let mut woken = crowds.take_woken();
         woken.sort();
-        let expected: Vec<_> = (0..2).map(|number| (at(number).1, LANE.into())).collect();
+        let expected: Vec<_> = (0..2).map(|number| (at(number).1, lane())).collect();
         assert_eq!(woken, expected, "not who was tagged since, and not who is yet to come");
-        crowds.note_read(LANE, (last_but_one, 1, 3));
+        crowds.note_read(&lane(), (last_but_one, 1, 3));
         assert_eq!(crowds.take_woken(), [], "once for each list");
-        crowds.note_read(LANE, (now, 1, 3));
+        crowds.note_read(&lane(), (now, 1, 3));
         (0..2).for_each(|number| crowds.leave(&at(number).0, now));
         assert_eq!(crowds.take_woken().len(), 1, "not who has read it");
-        let sees = |number: u32| crowds.crowd(&at(number).0, &at(number).1, LANE, now);
+        let sees = |number: u32| crowds.crowd(&at(number).0, &at(number).1, &lane(), now);
         assert_eq!((sees(2).is_named, sees(2).is_listed), (true, true));
         assert_eq!((sees(3).is_named, sees(3).is_listed), (false, false));
     }
@@ -351,13 +355,13 @@ mod tests {
     fn i14_nothing_is_kept_of_a_lane_in_which_nothing_ever_happened() {
         let (mut crowds, start) = (Crowds::default(), Moment::now());
         let (uid, at) = at(1);
-        crowds.note_coming(&uid, &at, "eu-west-1/no-such-account", start);
+        crowds.note_coming(&uid, &at, &"eu-west-1/no-such-account".into(), start);
         crowds.leave(&uid, start);
         assert!(crowds.lanes.is_empty());
-        crowds.note_named(&uid, &at, LANE, start);
+        crowds.note_named(&uid, &at, &lane(), start);
         crowds.leave(&uid, start);
-        assert!(crowds.lanes.contains_key(LANE), "others may come a moment later");
-        crowds.forget_lane(LANE);
+        assert!(crowds.lanes.contains_key(&lane()), "others may come a moment later");
+        crowds.forget_lane(&lane());
         assert!(crowds.lanes.is_empty());
     }
 
@@ -365,11 +369,11 @@ mod tests {
     fn those_who_share_a_list_owe_one() {
         let (mut crowds, start) = (Crowds::default(), Moment::now());
         crowd(&mut crowds, start, 500, 1);
-        (0..8).for_each(|_| crowds.spend(LANE, 10));
+        (0..8).for_each(|_| crowds.spend(&lane(), 10));
         // Nor does who reads its own pair meanwhile pay for it.
-        crowds.spend(LANE, 1);
+        crowds.spend(&lane(), 1);
         let now = crowd(&mut crowds, start, 0, 334);
-        let sees = crowds.crowd(&at(0).0, &at(0).1, LANE, now);
+        let sees = crowds.crowd(&at(0).0, &at(0).1, &lane(), now);
         assert_eq!(sees.credit, 10, "334 earn two lists of ten pages");
     }
 
@@ -379,12 +383,12 @@ mod tests {
         let (mut crowds, start) = (Crowds::default(), Moment::now());
         let now = crowd(&mut crowds, start, 500, 200);
         let sees = |crowds: &Crowds, number: u32| {
-            let crowd = crowds.crowd(&at(number).0, &at(number).1, LANE, now);
+            let crowd = crowds.crowd(&at(number).0, &at(number).1, &lane(), now);
             (confirmation(&crowd), crowd.pages)
         };
         let (first, pages) = sees(&crowds, 0);
         assert_eq!(first, Confirmation::Shared);
-        crowds.spend(LANE, pages);
+        crowds.spend(&lane(), pages);
         assert!(matches!(sees(&crowds, 1).0, Confirmation::Later(_)), "it is not there yet");
     }
 
@@ -393,18 +397,18 @@ mod tests {
         let (mut crowds, start) = (Crowds::default(), Moment::now());
         let now = crowd(&mut crowds, start, 10, 4);
         let other = ObjectRef::new("team-b", "pair");
-        crowds.note_coming("other", &other, LANE, now);
-        let sees = crowds.crowd("other", &other, LANE, now);
+        crowds.note_coming("other", &other, &lane(), now);
+        let sees = crowds.crowd("other", &other, &lane(), now);
         assert_eq!((sees.all.coming, sees.all.waiting, sees.all.recent), (7, 4, 4));
         assert_eq!((sees.own.coming, sees.own.waiting, sees.own.recent), (1, 0, 0));
-        let elsewhere = crowds.crowd("other", &other, "us-east-1", now);
+        let elsewhere = crowds.crowd("other", &other, &"us-east-1".into(), now);
         assert_eq!(elsewhere, Crowd::default());
         for number in 0..10 {
             crowds.leave(&at(number).0, now);
         }
         crowds.leave("other", now);
         let minute = Duration::from_mins(1);
-        let sees = crowds.crowd("other", &other, LANE, now + minute);
+        let sees = crowds.crowd("other", &other, &lane(), now + minute);
         assert_eq!((sees.all.size(), sees.all.quiet_for), (0, Some(minute)));
     }
 
@@ -416,21 +420,21 @@ mod tests {
         let (mut calls, mut waiting) = (0, Vec::new());
         for number in 0..count {
             let (uid, own) = at(number);
-            crowds.note_coming(&uid, &own, LANE, now);
+            crowds.note_coming(&uid, &own, &lane(), now);
         }
         for step in 0..count + 1_000 {
             now = now + Duration::from_millis(5);
             if step < count {
                 let (uid, own) = at(step);
-                crowds.note_named(&uid, &own, LANE, now);
+                crowds.note_named(&uid, &own, &lane(), now);
                 waiting.push(step);
             }
             let Some(last) = waiting.last().copied() else { break };
-            let sees = crowds.crowd(&at(last).0, &at(last).1, LANE, now);
+            let sees = crowds.crowd(&at(last).0, &at(last).1, &lane(), now);
             match confirmation(&sees) {
                 Confirmation::Own => {
                     calls += 1;
-                    crowds.spend(LANE, 1);
+                    crowds.spend(&lane(), 1);
                     crowds.leave(&at(last).0, now);
                     waiting.pop();
                 }
@@ -438,8 +442,8 @@ mod tests {
                     let pairs = step.min(count - 1) as usize + 1;
                     let pages = pairs.div_ceil(PAGE);
                     calls += pages;
-                    crowds.spend(LANE, sees.pages);
-                    crowds.note_read(LANE, (now, pages, pairs));
+                    crowds.spend(&lane(), sees.pages);
+                    crowds.note_read(&lane(), (now, pages, pairs));
                     for number in waiting.drain(..) {
                         crowds.leave(&at(number).0, now);
                     }
@@ -469,14 +473,14 @@ mod tests {
         let mut lists = Vec::new();
         for number in 0..2_000 {
             let (uid, own) = at(number);
-            crowds.note_coming(&uid, &own, LANE, now);
-            crowds.note_named(&uid, &own, LANE, now);
+            crowds.note_coming(&uid, &own, &lane(), now);
+            crowds.note_named(&uid, &own, &lane(), now);
             now = now + Duration::from_millis(50);
-            let sees = crowds.crowd(&uid, &own, LANE, now);
+            let sees = crowds.crowd(&uid, &own, &lane(), now);
             if confirmation(&sees) == Confirmation::Shared {
-                crowds.spend(LANE, sees.pages);
+                crowds.spend(&lane(), sees.pages);
                 let pairs = number as usize + 1;
-                crowds.note_read(LANE, (now, pairs.div_ceil(PAGE), pairs));
+                crowds.note_read(&lane(), (now, pairs.div_ceil(PAGE), pairs));
                 (0..=number).for_each(|number| crowds.leave(&at(number).0, now));
                 lists.push(number);
             }

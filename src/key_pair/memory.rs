@@ -21,7 +21,7 @@ use crate::digest::Digest;
 use crate::engine::rows::Rows;
 use crate::engine::tables::ByUid;
 use crate::engine::{ObjectRef, Outcome};
-use crate::ids::{Arn, KeyPairName, Scope};
+use crate::ids::{Arn, KeyPairName, LaneId, Scope};
 use crate::lightsail::KeyPair;
 
 /// What is remembered.
@@ -30,7 +30,7 @@ pub(super) struct Memory {
     /// What is kept of each object.
     pub(super) rows: Mutex<Rows<PairClaim>>,
     /// By lane: when Lightsail was read last.
-    pub(super) reads: Mutex<HashMap<String, Moment>>,
+    pub(super) reads: Mutex<HashMap<LaneId, Moment>>,
     /// Of objects that use an account: what allowed that last.
     allowances: Mutex<ByUid<Allowance>>,
     /// Objects that may not use their account, as their last reconciliation found. Whoever edits
@@ -295,8 +295,7 @@ impl Memory {
         let before = counted(&rows, &room, at, uid);
         change(&mut rows, &mut room);
         let after = counted(&rows, &room, at, uid);
-        let lane = rows.get(at).map(|row| Arc::clone(&row.lane)).unwrap_or_default();
-        room.note(at, &lane, before, after);
+        room.note(at, &rows.lane(at), before, after);
     }
 
     /// Notes whether the object with this uid shows that its Secret could not be read or changed,
@@ -341,8 +340,8 @@ impl Memory {
         }
     }
 
-    /// An object has counted, and found no room. It says so in a moment, and counts for nothing from
-    /// now on: that makes room for the next one, not for itself.
+    /// An object has counted, and found no room. It says so in a moment, and counts for nothing
+    /// from now on. That makes room for the next one, not for itself.
     pub(super) fn wait_for_room(&self, rows: &mut Rows<PairClaim>, room: &mut Room, it: Waits<'_>) {
         let before = counted(rows, room, it.at, it.uid);
         self.refused.lock().set(it.uid, Some(()));
@@ -461,13 +460,13 @@ mod tests {
     #[test]
     fn nobody_waits_for_an_object_that_cannot_be_read() {
         let (memory, now) = (Memory::default(), Moment::now());
-        let (at, lane) = (ObjectRef::new("team-a", "fleet"), "eu-west-1");
+        let (at, lane) = (ObjectRef::new("team-a", "fleet"), "eu-west-1".into());
         for uid in ["u", "v"] {
-            memory.crowds.lock().note_coming(uid, &at, lane, now);
+            memory.crowds.lock().note_coming(uid, &at, &lane, now);
         }
         memory.note_unreadable("u");
         memory.note_unreadable("never seen");
-        let crowd = memory.crowds.lock().crowd("v", &at, lane, now);
+        let crowd = memory.crowds.lock().crowd("v", &at, &lane, now);
         assert_eq!((crowd.all.coming, crowd.own.coming), (1, 1));
     }
 

@@ -39,7 +39,7 @@ use crate::engine::{
     verdict_if_lasting,
 };
 use crate::error::Error;
-use crate::ids::{Region, lane_parts};
+use crate::ids::{LaneId, Region};
 use crate::lightsail::ListNeeds;
 
 const KIND: &str = "LightsailKeyPair";
@@ -69,14 +69,14 @@ impl KeyPairs {
             (row.claim.clone()?, row.lane.clone(), row.uid.to_string())
         };
         let baseline = claim.baseline.as_ref()?;
-        let grant = self.ctx.directory.grant(&at.namespace, lane_parts(&lane).1);
+        let grant = self.ctx.directory.grant(&at.namespace, lane.account());
         // A list that cannot be had is the reconciliation's business, and so is a refusal.
         if !plan::is_permitted_still(&grant, self.memory.allowance(&uid).as_ref()) {
             return None;
         }
         let sessions = &self.ctx.sessions;
-        let (region, _) = lane_parts(&lane);
-        let shared = sessions.open_shared(grant.route(), &region, &at.namespace).await.ok()?;
+        let shared =
+            sessions.open_shared(grant.route(), lane.region(), &at.namespace).await.ok()?;
         let (account, pinned) =
             (&shared.scope().account, self.ctx.settings.aws_account_id.as_ref());
         if !plan::is_account_still(baseline, &grant, account, pinned) {
@@ -295,7 +295,7 @@ impl Controller for KeyPairs {
         claim::row_of(object, &self.ctx.settings, self.memory.is_refused(uid))
     }
 
-    fn forget_lane(&self, lane: &str) {
+    fn forget_lane(&self, lane: &LaneId) {
         observe::forget_lane(&self.ctx, &self.memory, lane);
     }
 
@@ -336,7 +336,7 @@ impl Controller for KeyPairs {
         self.memory.note_unreadable(uid);
     }
 
-    fn take_woken(&self) -> Vec<(ObjectRef, Arc<str>)> {
+    fn take_woken(&self) -> Vec<(ObjectRef, LaneId)> {
         let mut woken = self.memory.crowds.lock().take_woken();
         woken.extend(self.memory.room.lock().take_called());
         woken
@@ -357,7 +357,7 @@ impl Controller for KeyPairs {
         }
     }
 
-    fn follow_up_lane(&self, at: &ObjectRef) -> Option<String> {
+    fn follow_up_lane(&self, at: &ObjectRef) -> Option<LaneId> {
         self.memory.vanished.lock().get(at).map(|it| claim::lane_of(&it.object))
     }
 

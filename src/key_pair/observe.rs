@@ -19,7 +19,7 @@ use crate::clock::{Clocks, Moment};
 use crate::engine::objects::{has_finalizer, is_asked};
 use crate::engine::rows::claim_key;
 use crate::engine::{Context, Lookup, ObjectRef, Settings};
-use crate::ids::{AccountId, Arn, KeyPairName, Scope, lane_parts};
+use crate::ids::{AccountId, Arn, KeyPairName, LaneId, Scope};
 use crate::lightsail::{self, KeyPair, Lightsail, ListNeeds, Listing};
 use crate::readiness::Extent;
 
@@ -145,21 +145,20 @@ pub(super) async fn shared_list(
     ctx: &Context,
     memory: &Memory,
     region: &Lightsail,
-    lane: &str,
+    lane: &LaneId,
     needs: ListNeeds,
 ) -> lightsail::Result<Option<Arc<Listing>>> {
     let list = ctx.inventory.list_within(region, needs).await;
     let scope = region.scope();
     let (what, extent) = (list_of(scope), ctx.regions.extent(&scope.region));
     // Anybody may reach the probes, and AWS's answers name the roles of accounts.
-    let (_, account) = lane_parts(lane);
     let why = |error: &lightsail::Error| {
-        account.map_or_else(|| error.for_probes(), |_| error.code.clone())
+        lane.account().map_or_else(|| error.for_probes(), |_| error.code.clone())
     };
     let Some(list) = list.transpose() else { return Ok(None) };
     ctx.readiness.trouble(extent, what, list.as_ref().err().map(why));
     let list = list?;
-    memory.reads.lock().insert(lane.to_owned(), Moment::now());
+    memory.reads.lock().insert(lane.clone(), Moment::now());
     memory.crowds.lock().note_list(lane, &list);
     count_without_object(ctx, memory, scope, &list);
     Ok(Some(list))
@@ -173,24 +172,24 @@ fn list_of(scope: &Scope) -> String {
 /// Forgets what is known of a region, or an account there, in which no object is left: no list is
 /// read there any more, and neither a count nor what is reported about the list would ever change
 /// again.
-pub(super) fn forget_lane(ctx: &Context, memory: &Memory, lane: &str) {
+pub(super) fn forget_lane(ctx: &Context, memory: &Memory, lane: &LaneId) {
     memory.reads.lock().remove(lane);
     memory.crowds.lock().forget_lane(lane);
-    let account_of = |lane: &str| ctx.directory.account_of(lane_parts(lane).1);
-    let (region, left) = (lane_parts(lane).0, account_of(lane));
+    let account_of = |lane: &LaneId| ctx.directory.account_of(lane.account());
+    let (region, left) = (lane.region(), account_of(lane));
     let mut all = memory.without_object.lock();
     // Locked before the rows, as where they are counted.
     let rows = memory.rows.lock();
-    let may_be_left = |lane: &str| account_of(lane).is_none_or(|it| Some(it) == left);
-    if let Some(account) = left.clone().filter(|_| !rows.lanes_of(&region).any(may_be_left)) {
+    let may_be_left = |lane: &LaneId| account_of(lane).is_none_or(|it| Some(it) == left);
+    if let Some(account) = left.clone().filter(|_| !rows.lanes_of(region).any(may_be_left)) {
         let scope = Scope { account, region: region.clone() };
-        ctx.readiness.trouble(Extent::Region(&region), list_of(&scope), None);
+        ctx.readiness.trouble(Extent::Region(region), list_of(&scope), None);
         ctx.inventory.forget_scope(&scope);
         all.remove(&scope);
         ctx.metrics.remove_without_object(&scope);
     }
-    if !rows.names_region(&region) {
-        let scopes = all.extract_if(|scope, _| scope.region == region);
+    if !rows.names_region(region) {
+        let scopes = all.extract_if(|scope, _| scope.region == *region);
         scopes.for_each(|(scope, _)| ctx.metrics.remove_without_object(&scope));
     }
 }

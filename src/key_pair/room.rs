@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::engine::ObjectRef;
 use crate::engine::tables::{ByUid, shrink};
 use crate::engine::uid::Uid;
-use crate::ids::KeyPairName;
+use crate::ids::{KeyPairName, LaneId};
 
 /// Why an object counts toward the key pairs of its namespace, if it does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,13 +34,13 @@ fn makes_room(before: Counted, after: Counted) -> bool {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waits<'a> {
     pub(super) at: &'a ObjectRef,
-    pub(super) lane: &'a str,
+    pub(super) lane: &'a LaneId,
     pub(super) uid: &'a str,
     pub(super) created_at: Option<Timestamp>,
 }
 
 /// A namespace, and a lane.
-type LineKey = (Arc<str>, Arc<str>);
+type LineKey = (Arc<str>, LaneId);
 
 /// The oldest comes first.
 type Age = (Option<Timestamp>, Uid);
@@ -74,7 +74,7 @@ pub(super) struct Room {
     lines: HashMap<LineKey, Line>,
     standing: ByUid<Standing>,
     /// Those that are to try again, and their lanes, until they are queued.
-    called: Vec<(ObjectRef, Arc<str>)>,
+    called: Vec<(ObjectRef, LaneId)>,
 }
 
 impl Room {
@@ -102,7 +102,7 @@ impl Room {
     /// An object has counted, and found no room. Before that, it counted like this: if it counts no
     /// more, the next one tries.
     pub(super) fn wait(&mut self, it: Waits<'_>, before: Counted, after: Counted) {
-        let key: LineKey = (Arc::clone(&it.at.namespace), it.lane.into());
+        let key: LineKey = (Arc::clone(&it.at.namespace), it.lane.clone());
         let missed = self.lines.get(&key).map_or(0, |line| line.missed);
         self.step_out(it.uid);
         self.drop_place(it.uid);
@@ -120,18 +120,18 @@ impl Room {
     }
 
     /// An object in this lane counted like that before, and counts like this now.
-    pub(super) fn note(&mut self, at: &ObjectRef, lane: &str, before: Counted, after: Counted) {
+    pub(super) fn note(&mut self, at: &ObjectRef, lane: &LaneId, before: Counted, after: Counted) {
         if makes_room(before, after) {
             self.make_room(at, lane);
         }
     }
 
     /// The pair of an object is gone, or came to nothing: the oldest in its line tries again.
-    pub(super) fn make_room(&mut self, at: &ObjectRef, lane: &str) {
+    pub(super) fn make_room(&mut self, at: &ObjectRef, lane: &LaneId) {
         if self.lines.is_empty() {
             return;
         }
-        self.call_next(&(Arc::clone(&at.namespace), lane.into()));
+        self.call_next(&(Arc::clone(&at.namespace), lane.clone()));
     }
 
     fn call_next(&mut self, key: &LineKey) {
@@ -144,7 +144,7 @@ impl Room {
         if let Some(standing) = self.standing.get_mut(&uid.to_string()) {
             standing.called_at = Some(Moment::now());
         }
-        self.called.push((at, Arc::clone(&key.1)));
+        self.called.push((at, key.1.clone()));
     }
 
     /// Takes an object out of its line. Returns the line if it was called.
@@ -193,7 +193,7 @@ impl Room {
     }
 
     /// Those that are to try again.
-    pub(super) fn take_called(&mut self) -> Vec<(ObjectRef, Arc<str>)> {
+    pub(super) fn take_called(&mut self) -> Vec<(ObjectRef, LaneId)> {
         std::mem::take(&mut self.called)
     }
 }
@@ -202,11 +202,14 @@ impl Room {
 mod tests {
     use super::*;
 
-    const LANE: &str = "eu-west-1/a";
     const PAIR: Counted = Counted { on_record: true, has_place: false };
     const PLACE: Counted = Counted { on_record: false, has_place: true };
     const BOTH: Counted = Counted { on_record: true, has_place: true };
     const NOTHING: Counted = Counted { on_record: false, has_place: false };
+
+    fn lane() -> LaneId {
+        "eu-west-1/a".into()
+    }
 
     fn at(name: &str) -> ObjectRef {
         ObjectRef::new("team-a", name)
@@ -214,10 +217,10 @@ mod tests {
 
     /// An object of this uid and age finds no room.
     fn wait(room: &mut Room, uid: &str, seconds: i64) {
-        wait_in(room, &at(uid), LANE, seconds);
+        wait_in(room, &at(uid), &lane(), seconds);
     }
 
-    fn wait_in(room: &mut Room, at: &ObjectRef, lane: &str, seconds: i64) {
+    fn wait_in(room: &mut Room, at: &ObjectRef, lane: &LaneId, seconds: i64) {
         let created_at = Some(Timestamp::from_second(seconds).unwrap());
         room.wait(Waits { at, lane, uid: &at.name, created_at }, NOTHING, NOTHING);
     }
@@ -255,18 +258,18 @@ mod tests {
     #[test]
     fn the_oldest_of_its_namespace_region_and_account_is_called() {
         let mut room = Room::default();
-        wait_in(&mut room, &at("1"), "eu-west-1/b", 1);
-        wait_in(&mut room, &ObjectRef::new("team-b", "2"), LANE, 1);
+        wait_in(&mut room, &at("1"), &"eu-west-1/b".into(), 1);
+        wait_in(&mut room, &ObjectRef::new("team-b", "2"), &lane(), 1);
         wait(&mut room, "3", 9);
         wait(&mut room, "4", 8);
-        room.note(&at("gone"), LANE, BOTH, PLACE);
+        room.note(&at("gone"), &lane(), BOTH, PLACE);
         assert_eq!(called(&mut room), [""; 0], "it still counts");
         for uid in ["4", "3"] {
-            room.note(&at("gone"), LANE, PAIR, NOTHING);
+            room.note(&at("gone"), &lane(), PAIR, NOTHING);
             assert_eq!(called(&mut room), [uid], "each time another one");
             assert!(room.since(uid).is_some());
         }
-        room.note(&at("gone"), LANE, PAIR, NOTHING);
+        room.note(&at("gone"), &lane(), PAIR, NOTHING);
         assert_eq!(called(&mut room), [""; 0], "nobody waits any more");
         assert_eq!((room.since("1"), room.since("2")), (None, None));
     }
@@ -276,7 +279,7 @@ mod tests {
         let mut room = Room::default();
         wait(&mut room, "a", 1);
         for _ in 0..10 {
-            room.make_room(&at("gone"), LANE);
+            room.make_room(&at("gone"), &lane());
         }
         assert_eq!(called(&mut room), ["a"]);
         let first = room.since("a");
@@ -286,7 +289,7 @@ mod tests {
         wait(&mut room, "a", 1);
         assert_eq!(called(&mut room), [""; 0], "I14: once");
         assert_eq!(room.since("a"), None);
-        room.make_room(&at("gone"), LANE);
+        room.make_room(&at("gone"), &lane());
         room.take_place("a", name());
         assert_eq!(room.since("a"), None, "it has its place");
     }
@@ -296,12 +299,12 @@ mod tests {
         let mut room = Room::default();
         wait(&mut room, "a", 1);
         wait(&mut room, "b", 2);
-        room.make_room(&at("gone"), LANE);
+        room.make_room(&at("gone"), &lane());
         assert_eq!(called(&mut room), ["a"]);
         wait(&mut room, "a", 1);
         room.leave("b", Moment::now());
         assert_eq!(called(&mut room), [""; 0]);
-        room.make_room(&at("gone"), LANE);
+        room.make_room(&at("gone"), &lane());
         assert_eq!(called(&mut room), ["a"], "it waits again");
     }
 
@@ -318,7 +321,7 @@ mod tests {
                 |room| {
                     room.take_place("a", name());
                     room.drop_place("a");
-                    room.note(&at("a"), LANE, PLACE, NOTHING);
+                    room.note(&at("a"), &lane(), PLACE, NOTHING);
                 },
                 "b",
             ),
@@ -326,7 +329,7 @@ mod tests {
             let mut room = Room::default();
             wait(&mut room, "a", 1);
             wait(&mut room, "b", 2);
-            room.make_room(&at("gone"), LANE);
+            room.make_room(&at("gone"), &lane());
             assert_eq!(called(&mut room), ["a"]);
             end(&mut room);
             assert_eq!(called(&mut room).concat(), expected, "{sentence}");
@@ -341,7 +344,7 @@ mod tests {
         let (mut room, began) = (Room::default(), Moment::now());
         wait(&mut room, "a", 1);
         wait(&mut room, "b", 2);
-        room.make_room(&at("gone"), LANE);
+        room.make_room(&at("gone"), &lane());
         assert_eq!(called(&mut room), ["a"]);
         room.leave("a", began);
         assert_eq!(called(&mut room), [""; 0]);
@@ -356,7 +359,7 @@ mod tests {
         room.take_place("a", name());
         wait(&mut room, "b", 2);
         let own = at("a");
-        let waits = Waits { at: &own, lane: LANE, uid: "a", created_at: None };
+        let waits = Waits { at: &own, lane: &lane(), uid: "a", created_at: None };
         room.wait(waits, PLACE, NOTHING);
         assert_eq!(called(&mut room), ["b"]);
         assert!(!room.has_place("a"));
@@ -372,7 +375,7 @@ mod tests {
         }
         wait(&mut room, "a", 1);
         room.take_place("d", name());
-        room.make_room(&at("gone"), LANE);
+        room.make_room(&at("gone"), &lane());
         for uid in ["d", "c", "b", "a", "never seen"] {
             room.forget(uid);
         }

@@ -19,8 +19,8 @@ use crate::lightsail::{Imported, KeyPair};
 use crate::ssh::{Match, PublicKey};
 
 /// The status before a pair that was there is tagged: with the tag alone it would pass as imported
-/// after a crash, and would be deleted with the object. An object that shows a conflict, or that its
-/// account refuses it, would not count for what is on record.
+/// after a crash, and would be deleted with the object. An object that shows a conflict, or a
+/// refusal by its account, would not count for what is on record.
 pub(super) fn adopting(
     object: &LightsailKeyPair,
     desired: &Desired,

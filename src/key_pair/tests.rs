@@ -55,8 +55,8 @@ fn an_object_that_nobody_saw_go_may_have_left_the_pair_on_its_record() {
 
 /// An object of this lane, which waits for room in its namespace.
 fn wait(memory: &Memory, uid: &str) {
-    let (at, lane) = (ObjectRef::new("team-a", uid), "eu-west-1/a");
-    let waits = Waits { at: &at, lane, uid, created_at: None };
+    let (at, lane) = (ObjectRef::new("team-a", uid), "eu-west-1/a".into());
+    let waits = Waits { at: &at, lane: &lane, uid, created_at: None };
     memory.room.lock().wait(waits, Counted::default(), Counted::default());
 }
 
@@ -154,7 +154,7 @@ fn i14_an_object_that_finds_no_room_does_not_call_itself() {
     for _ in 0..2 {
         {
             let (mut rows, mut room) = (memory.rows.lock(), memory.room.lock());
-            let waits = Waits { at: &at, lane: "eu-west-1/a", uid: "u", created_at: None };
+            let waits = Waits { at: &at, lane: &"eu-west-1/a".into(), uid: "u", created_at: None };
             memory.wait_for_room(&mut rows, &mut room, waits);
         }
         assert!(memory.is_refused("u"), "also if the watch shows an older version of it");

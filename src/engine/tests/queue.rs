@@ -6,7 +6,9 @@ mod forgets;
 use super::*;
 use crate::api::Reason;
 
-const LANE: &str = "eu-west-1";
+fn lane() -> LaneId {
+    "eu-west-1".into()
+}
 
 /// This many places in a lane, for any namespace.
 fn limits(lane: usize) -> ConcurrencyLimits {
@@ -40,7 +42,7 @@ fn drain(queue: &mut Queue, now: Instant) -> String {
 fn first_in_first_out_and_each_once() {
     let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     for name in ["a", "b", "a"] {
-        queue.push(at(name), LANE, Class::Change, now);
+        queue.push(at(name), lane(), Class::Change, now);
     }
     assert_eq!(queue.depth(Class::Change), 2);
     assert_eq!(drain(&mut queue, now), "a b");
@@ -52,11 +54,11 @@ fn first_in_first_out_and_each_once() {
 fn who_has_what_it_waited_for_comes_first_in_its_namespace_only() {
     let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     for (namespace, name) in [("n", "a"), ("n", "b"), ("m", "c"), ("m", "d")] {
-        queue.push(ObjectRef::new(namespace, name), LANE, Class::Change, now);
+        queue.push(ObjectRef::new(namespace, name), lane(), Class::Change, now);
     }
-    queue.push_later(at("woken"), LANE, Class::Resync, now + Duration::from_secs(5));
-    queue.push_first(at("woken"), LANE, now);
-    queue.push_first(at("b"), LANE, now);
+    queue.push_later(at("woken"), lane(), Class::Resync, now + Duration::from_secs(5));
+    queue.push_first(at("woken"), lane(), now);
+    queue.push_first(at("b"), lane(), now);
     assert_eq!(drain(&mut queue, now), "woken c a d b", "who waits already keeps its place");
     assert_eq!(queue.next_due(), None);
 }
@@ -65,10 +67,13 @@ fn who_has_what_it_waited_for_comes_first_in_its_namespace_only() {
 fn an_object_pushed_to_another_lane_moves_there_with_the_better_class() {
     let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     for (class, other) in [(Class::Change, Class::Resync), (Class::Retry, Class::Resync)] {
-        queue.push(at("a"), LANE, class, now);
-        queue.push(at("a"), "eu-west-2", other, now);
+        queue.push(at("a"), lane(), class, now);
+        queue.push(at("a"), "eu-west-2".into(), other, now);
         let item = queue.pop(now).unwrap();
-        assert_eq!((item.class, queue.lane_of(&item.at)), (class.min(other), Some("eu-west-2")));
+        assert_eq!(
+            (item.class, queue.lane_of(&item.at)),
+            (class.min(other), Some(&"eu-west-2".into()))
+        );
         queue.finished(&item.at, ends(Next::Change), now);
         assert_eq!(queue.pop(now), None, "once");
         assert_eq!((queue.depth, queue.lanes.len()), ([0; 3], 0), "{class:?}");
@@ -78,14 +83,14 @@ fn an_object_pushed_to_another_lane_moves_there_with_the_better_class() {
 #[test]
 fn what_comes_while_it_is_worked_on_brings_it_back_afterwards() {
     let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
-    queue.push(at("a"), LANE, Class::Change, now);
+    queue.push(at("a"), lane(), Class::Change, now);
     queue.pop(now);
-    queue.push(at("a"), LANE, Class::Resync, now);
+    queue.push(at("a"), lane(), Class::Resync, now);
     assert_eq!(queue.pop(now), None);
     queue.finished(&at("a"), ends(Next::After(Duration::from_mins(1))), now);
     assert_eq!(name(queue.pop(now)).as_deref(), Some("a"));
     for class in [Class::Change, Class::Resync] {
-        queue.push(at("a"), LANE, class, now);
+        queue.push(at("a"), lane(), class, now);
     }
     queue.finished(&at("a"), ends(Next::Change), now);
     assert_eq!(queue.pop(now).map(|item| item.class), Some(Class::Change), "the better class");
@@ -97,7 +102,7 @@ fn what_comes_while_it_is_worked_on_brings_it_back_afterwards() {
 fn it_comes_back_when_it_is_due_and_not_before() {
     let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     let pause = Duration::from_mins(1);
-    queue.push(at("a"), LANE, Class::Change, now);
+    queue.push(at("a"), lane(), Class::Change, now);
     queue.pop(now);
     queue.finished(&at("a"), ends(Next::After(pause)), now);
     assert_eq!(queue.next_due(), Some(now + pause));
@@ -110,10 +115,10 @@ fn it_comes_back_when_it_is_due_and_not_before() {
 #[test]
 fn a_change_does_not_wait_for_what_is_due() {
     let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
-    queue.push(at("a"), LANE, Class::Change, now);
+    queue.push(at("a"), lane(), Class::Change, now);
     queue.pop(now);
     queue.finished(&at("a"), ends(Next::Backoff), now);
-    queue.push(at("a"), LANE, Class::Change, now);
+    queue.push(at("a"), lane(), Class::Change, now);
     assert_eq!(name(queue.pop(now)).as_deref(), Some("a"));
     assert_eq!(queue.next_due(), None);
 }
@@ -122,7 +127,8 @@ fn a_change_does_not_wait_for_what_is_due() {
 fn what_is_acted_on_later_comes_once_and_with_whatever_comes_sooner() {
     let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     let later = now + Duration::from_secs(10);
-    let push_later = |queue: &mut Queue, from| queue.push_later(at("a"), LANE, Class::Change, from);
+    let push_later =
+        |queue: &mut Queue, from| queue.push_later(at("a"), lane(), Class::Change, from);
     for _ in 0..3 {
         push_later(&mut queue, later);
     }
@@ -131,7 +137,7 @@ fn what_is_acted_on_later_comes_once_and_with_whatever_comes_sooner() {
     queue.finished(&at("a"), ends(Next::Change), later);
     assert_eq!(queue.next_due(), None);
     push_later(&mut queue, later);
-    queue.push(at("a"), LANE, Class::Change, now);
+    queue.push(at("a"), lane(), Class::Change, now);
     assert_eq!(queue.next_due(), None, "what came now is for both");
     // During its reconciliation, which may have read it before the change.
     assert!(queue.pop(now).is_some());
@@ -149,11 +155,12 @@ fn a_change_that_is_due_keeps_its_class_whatever_else_is_due_or_arrives() {
     let second = Duration::from_secs(1);
     let begin = |now| {
         let mut queue = Queue::new(limits(10));
-        queue.push(at("a"), LANE, Class::Resync, now);
+        queue.push(at("a"), lane(), Class::Resync, now);
         assert!(queue.pop(now).is_some());
         queue
     };
-    let push_later = |queue: &mut Queue, from| queue.push_later(at("a"), LANE, Class::Change, from);
+    let push_later =
+        |queue: &mut Queue, from| queue.push_later(at("a"), lane(), Class::Change, from);
     for (pause, change) in [(3, 9), (9, 3)] {
         let (now, next) = (Instant::now(), ends(Next::After(second * pause)));
         let first = now + second * pause.min(change);
@@ -171,7 +178,7 @@ fn a_change_that_is_due_keeps_its_class_whatever_else_is_due_or_arrives() {
     }
     let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     push_later(&mut queue, now + second);
-    queue.push(at("a"), LANE, Class::Resync, now);
+    queue.push(at("a"), lane(), Class::Resync, now);
     assert_eq!(queue.pop(now).map(|item| item.class), Some(Class::Change), "what came now");
     assert_eq!(queue.next_due(), None);
 }
@@ -180,28 +187,32 @@ fn a_change_that_is_due_keeps_its_class_whatever_else_is_due_or_arrives() {
 fn what_arrives_for_an_object_that_is_worked_on_says_in_which_lane_it_is() {
     let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     let second = Duration::from_secs(1);
-    queue.push(at("a"), LANE, Class::Change, now);
+    queue.push(at("a"), lane(), Class::Change, now);
     assert!(queue.pop(now).is_some());
-    queue.push_later(at("a"), "us-east-1", Class::Change, now + second * 9);
+    queue.push_later(at("a"), "us-east-1".into(), Class::Change, now + second * 9);
     queue.finished(&at("a"), ends(Next::After(second)), now);
     assert!(queue.pop(now + second).is_some());
-    assert_eq!(queue.lane_of(&at("a")), Some("us-east-1"));
+    assert_eq!(queue.lane_of(&at("a")), Some(&"us-east-1".into()));
 }
 
 #[test]
 fn whoever_works_on_an_object_learns_that_it_was_changed_meanwhile() {
     type Arrives = fn(&mut Queue, Instant);
     let rows: [(&str, Arrives, bool); 5] = [
-        ("a change", |queue, now| queue.push(at("a"), LANE, Class::Change, now), true),
-        ("what it waited for", |queue, now| queue.push_first(at("a"), LANE, now), true),
+        ("a change", |queue, now| queue.push(at("a"), lane(), Class::Change, now), true),
+        ("what it waited for", |queue, now| queue.push_first(at("a"), lane(), now), true),
         ("it is gone", |queue, _| queue.forget(&at("a")), true),
-        ("its interval is over", |queue, now| queue.push(at("a"), LANE, Class::Resync, now), false),
-        ("another changes", |queue, now| queue.push(at("b"), LANE, Class::Change, now), false),
+        (
+            "its interval is over",
+            |queue, now| queue.push(at("a"), lane(), Class::Resync, now),
+            false,
+        ),
+        ("another changes", |queue, now| queue.push(at("b"), lane(), Class::Change, now), false),
     ];
     let now = Instant::now();
     for (name, arrives, learns) in rows {
         let mut queue = Queue::new(limits(10));
-        queue.push(at("a"), LANE, Class::Resync, now);
+        queue.push(at("a"), lane(), Class::Resync, now);
         assert!(queue.pop(now).is_some());
         arrives(&mut queue, now);
         let expected = if learns { vec![at("a")] } else { Vec::new() };
@@ -214,11 +225,11 @@ fn whoever_works_on_an_object_learns_that_it_was_changed_meanwhile() {
 fn a_change_overtakes_a_resync_of_all() {
     let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     for number in 0..1_000 {
-        queue.push(at(&number.to_string()), LANE, Class::Resync, now);
+        queue.push(at(&number.to_string()), lane(), Class::Resync, now);
     }
-    queue.push(at("edited"), LANE, Class::Change, now);
+    queue.push(at("edited"), lane(), Class::Change, now);
     // One of the objects that wait for a resync is edited, too.
-    queue.push(at("999"), LANE, Class::Change, now + Duration::from_secs(1));
+    queue.push(at("999"), lane(), Class::Change, now + Duration::from_secs(1));
     assert_eq!(name(queue.pop(now)).as_deref(), Some("edited"));
     let turn = queue.pop(now + Duration::from_secs(1)).unwrap();
     assert_eq!(
@@ -232,10 +243,10 @@ fn a_change_overtakes_a_resync_of_all() {
 fn changes_without_end_do_not_stop_the_others() {
     let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     for name in ["x", "y"] {
-        queue.push(at(name), LANE, Class::Resync, now);
+        queue.push(at(name), lane(), Class::Resync, now);
     }
     for number in 0..20 {
-        queue.push(at(&number.to_string()), LANE, Class::Change, now);
+        queue.push(at(&number.to_string()), lane(), Class::Change, now);
     }
     let expected = "0 1 2 x 3 4 5 y 6 7 8 9 10 11 12 13 14 15 16 17 18 19";
     assert_eq!(drain(&mut queue, now), expected);
@@ -246,7 +257,7 @@ fn a_resync_has_one_turn_of_four_and_a_retry_one_of_eight() {
     let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     for (class, count) in [(Class::Change, 40), (Class::Resync, 20), (Class::Retry, 20)] {
         for number in 0..count {
-            queue.push(at(&format!("{class:?}{number}")), LANE, class, now);
+            queue.push(at(&format!("{class:?}{number}")), lane(), class, now);
         }
     }
     let mut classes = Vec::new();
@@ -269,7 +280,12 @@ fn a_retry_does_not_wait_for_resyncs_that_have_no_place() {
     let (mut queue, now) = (Queue::new(limits), Instant::now());
     let push = |queue: &mut Queue, namespace: &str, class: Class, count: usize| {
         for number in 0..count {
-            queue.push(ObjectRef::new(namespace, &format!("{class:?}{number}")), LANE, class, now);
+            queue.push(
+                ObjectRef::new(namespace, &format!("{class:?}{number}")),
+                lane(),
+                class,
+                now,
+            );
         }
     };
     push(&mut queue, "a", Class::Resync, 3);
@@ -292,7 +308,7 @@ fn a_namespace_fills_neither_a_lane_nor_all_places() {
     let push = |queue: &mut Queue, namespace: &str, region: &str| {
         for number in 0..9 {
             let at = ObjectRef::new(namespace, &format!("{region}{number}"));
-            queue.push(at, region, Class::Change, now);
+            queue.push(at, region.into(), Class::Change, now);
         }
     };
     let pop = |queue: &mut Queue| -> Vec<String> {
@@ -328,7 +344,7 @@ fn i14_namespaces_with_many_regions_leave_places_to_others() {
     let push = |queue: &mut Queue, namespace: &str| {
         for region in 0..32 {
             let at = ObjectRef::new(namespace, &region.to_string());
-            queue.push(at, format!("{region}/{namespace}"), Class::Change, now);
+            queue.push(at, LaneId::new(&region.to_string(), Some(namespace)), Class::Change, now);
         }
     };
     let pop = |queue: &mut Queue| {
@@ -346,9 +362,9 @@ fn i14_namespaces_with_many_regions_leave_places_to_others() {
         push(&mut queue, namespace);
         assert_eq!(pop(&mut queue), expected, "of those that were left");
     }
-    queue.push(ObjectRef::new("quiet", "z"), "z", Class::Change, now);
+    queue.push(ObjectRef::new("quiet", "z"), "z".into(), Class::Change, now);
     assert_eq!(pop(&mut queue), "quiet 1", "the last one");
-    queue.push(ObjectRef::new("other", "z"), "z", Class::Change, now);
+    queue.push(ObjectRef::new("other", "z"), "z".into(), Class::Change, now);
     for expected in ["other 1", ""] {
         let ended = queue.running.keys().find(|at| *at.namespace == *"a").cloned().unwrap();
         queue.finished(&ended, ends(Next::Change), now);
@@ -360,10 +376,10 @@ fn i14_namespaces_with_many_regions_leave_places_to_others() {
 fn namespaces_take_turns() {
     let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     for number in 0..1_000 {
-        queue.push(ObjectRef::new("crowded", &format!("c{number}")), LANE, Class::Change, now);
+        queue.push(ObjectRef::new("crowded", &format!("c{number}")), lane(), Class::Change, now);
     }
     for name in ["a", "b"] {
-        queue.push(ObjectRef::new("quiet", name), LANE, Class::Change, now);
+        queue.push(ObjectRef::new("quiet", name), lane(), Class::Change, now);
     }
     assert!(drain(&mut queue, now).starts_with("c0 a c1 b c2 c3"));
 }
@@ -372,7 +388,7 @@ fn namespaces_take_turns() {
 fn an_object_that_is_gone_costs_its_namespace_no_turn() {
     let (mut queue, now) = (Queue::new(limits(1)), Instant::now());
     for (namespace, name) in [("n", "gone"), ("n", "a"), ("n", "b"), ("m", "c"), ("m", "d")] {
-        queue.push(ObjectRef::new(namespace, name), LANE, Class::Change, now);
+        queue.push(ObjectRef::new(namespace, name), lane(), Class::Change, now);
     }
     queue.forget(&at("gone"));
     assert_eq!(drain(&mut queue, now), "a c b d");
@@ -382,10 +398,10 @@ fn an_object_that_is_gone_costs_its_namespace_no_turn() {
 fn a_region_that_does_not_answer_delays_no_other() {
     let (mut queue, now) = (Queue::new(limits(2)), Instant::now());
     for number in 0..5 {
-        queue.push(at(&format!("dead{number}")), "dead", Class::Change, now);
+        queue.push(at(&format!("dead{number}")), "dead".into(), Class::Change, now);
     }
     for number in 0..3 {
-        queue.push(at(&format!("live{number}")), "live", Class::Change, now);
+        queue.push(at(&format!("live{number}")), "live".into(), Class::Change, now);
     }
     let mut running: Vec<_> = std::iter::from_fn(|| name(queue.pop(now))).collect();
     running.sort();
@@ -399,11 +415,11 @@ fn a_region_that_does_not_answer_delays_no_other() {
 fn a_change_finds_a_place_though_all_others_wait_for_a_list() {
     let (mut queue, now) = (Queue::new(limits(5)), Instant::now());
     for number in 0..9 {
-        queue.push(at(&number.to_string()), LANE, Class::Resync, now);
+        queue.push(at(&number.to_string()), lane(), Class::Resync, now);
     }
     assert_eq!(std::iter::from_fn(|| queue.pop(now)).count(), 3);
     for name in ["a", "b", "c"] {
-        queue.push(at(name), LANE, Class::Change, now);
+        queue.push(at(name), lane(), Class::Change, now);
     }
     let names: Vec<_> = std::iter::from_fn(|| name(queue.pop(now))).collect();
     assert_eq!(names, ["a", "b"]);
@@ -418,7 +434,7 @@ fn what_is_tried_again_leaves_half_of_the_places_and_takes_turns_with_resyncs() 
     let (mut queue, now) = (Queue::new(limits(4)), Instant::now());
     let failed = |number: u32| at(&format!("f{number}"));
     for number in 0..6 {
-        queue.push(failed(number), LANE, Class::Change, now);
+        queue.push(failed(number), lane(), Class::Change, now);
     }
     while let Some(turn) = queue.pop(now) {
         queue.finished(&turn.at, ends(Next::Backoff), now);
@@ -429,7 +445,7 @@ fn what_is_tried_again_leaves_half_of_the_places_and_takes_turns_with_resyncs() 
     assert_eq!(running.iter().map(|(class, _)| *class).collect::<Vec<_>>(), [Class::Retry; 2]);
     assert_eq!(queue.depth(Class::Retry), 4);
     for name in ["a", "b", "c"] {
-        queue.push(at(name), LANE, Class::Resync, later);
+        queue.push(at(name), lane(), Class::Resync, later);
     }
     assert_eq!(queue.pop(later), None, "two places are for changes");
     let mut classes = Vec::new();
@@ -452,7 +468,7 @@ fn pauses_grow_to_a_bound_and_start_anew_after_a_success() {
         before = pause;
     }
     let mut pause_after = |next| {
-        queue.push(at("a"), LANE, Class::Change, now);
+        queue.push(at("a"), lane(), Class::Change, now);
         queue.pop(now);
         queue.finished(&at("a"), ends(next), now);
         queue.pause(&at("a"), FIRST_PAUSE, Outcome::Unchanged)
@@ -466,7 +482,7 @@ fn pauses_grow_to_a_bound_and_start_anew_after_a_success() {
 fn a_pause_that_has_a_bound_of_its_own_grows_no_longer_than_that() {
     let (mut queue, mut now) = (Queue::new(limits(10)), Instant::now());
     let longest = Duration::from_secs(3);
-    queue.push(at("a"), LANE, Class::Change, now);
+    queue.push(at("a"), lane(), Class::Change, now);
     for _ in 0..6 {
         queue.pop(now);
         queue.finished(&at("a"), ends(Next::BackoffWithin(longest)), now);
@@ -479,10 +495,10 @@ fn a_pause_that_has_a_bound_of_its_own_grows_no_longer_than_that() {
 fn failures_are_counted_by_kind_until_something_is_shown() {
     let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     let mut failures_after = |action: Action| {
-        queue.push(at("a"), LANE, Class::Change, now);
+        queue.push(at("a"), lane(), Class::Change, now);
         queue.pop(now).unwrap();
         queue.finished(&at("a"), action, now);
-        queue.push(at("a"), LANE, Class::Change, now);
+        queue.push(at("a"), lane(), Class::Change, now);
         let failures = queue.pop(now).unwrap().failures;
         queue.finished(&at("a"), action, now);
         (failures.conflicts, failures.failed)

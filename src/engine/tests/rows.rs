@@ -334,7 +334,7 @@ fn a_region_is_named_until_its_last_object_left_it() {
     let expected = [("a", true), ("b", true), ("a", false)];
     assert_eq!(moves, expected.map(|(lane, enters)| (lane.into(), enters)));
     assert_eq!(rows.take_moves(), []);
-    assert!(!rows.has_lane("a") && rows.has_lane("b"));
+    assert!(!rows.has_lane(&"a".into()) && rows.has_lane(&"b".into()));
     // The only object of a namespace gives way to another one.
     rows.remove(&at("second"));
     apply(&mut rows, &at("third"), in_lane("b"));

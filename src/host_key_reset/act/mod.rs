@@ -27,7 +27,7 @@ use crate::engine::verdict::Severity;
 use crate::engine::written::find_written;
 use crate::engine::{Action, Context, MAX_STEPS, ObjectRef, Outcome, Verdict};
 use crate::error::Error;
-use crate::ids::{Region, lane_parts};
+use crate::ids::{LaneId, Region};
 use crate::lightsail::{self, Account, Lightsail};
 
 /// A reconciliation under way.
@@ -73,7 +73,7 @@ impl<'a> Run<'a> {
         self.observed.call.as_ref()
     }
 
-    pub(super) fn lane(&self) -> String {
+    pub(super) fn lane(&self) -> LaneId {
         claim::lane_of(&self.object)
     }
 
@@ -262,7 +262,7 @@ impl<'a> Run<'a> {
         let (clocks, timing) = (self.clocks.advanced(), turn_timing(self.ctx));
         let (mut is_rival, mut refusals) = (self.is_rival(), LastFound::default());
         let mut may_begin = |rival: &Rival<'_, ResetClaim>| {
-            let (namespace, lane) = (Arc::clone(&rival.at.namespace), Arc::clone(&rival.row.lane));
+            let (namespace, lane) = (Arc::clone(&rival.at.namespace), rival.row.lane.clone());
             let key = (namespace, lane, claim::has_begun(rival.claim));
             !refusals.get(&key, || claim::may_not_begin(rival, &self.ctx.directory))
         };
@@ -301,7 +301,7 @@ impl<'a> Run<'a> {
         let mut accounts = LastFound::default();
         move |rival| {
             let lane = &rival.row.lane;
-            let account_of = || self.ctx.directory.account_of(lane_parts(lane).1);
+            let account_of = || self.ctx.directory.account_of(lane.account());
             let of_lane = || accounts.get(lane, || account_of().map(Digest::of));
             claim::may_be_in(rival, self.observed.account.as_ref(), of_lane)
         }

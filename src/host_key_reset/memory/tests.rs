@@ -18,6 +18,10 @@ fn at(name: &str) -> ObjectRef {
     ObjectRef::new("team-a", name)
 }
 
+fn lane() -> LaneId {
+    "eu-west-1".into()
+}
+
 fn scope(region: &str) -> Scope {
     Scope { account: "123456789012".into(), region: region.into() }
 }
@@ -73,7 +77,7 @@ fn only_what_is_still_needed_is_kept_after_a_reconciliation() {
         let known = Recollection { uid: "own".to_owned(), ..Recollection::default() };
         memory.open.lock().insert(at.clone(), known);
         let aftermath = Aftermath { call, keeps_start, has_failed: false };
-        memory.settle(&at, &own, "eu-west-1", None, aftermath, EFFECT);
+        memory.settle(&at, &own, &lane(), None, aftermath, EFFECT);
         assert_eq!(memory.open.lock().contains_key(&at), call == CallAfter::Kept);
         assert_eq!(memory.find_start("own").is_some(), keeps_start);
         assert_eq!(may_begin(&memory, "next"), call != CallAfter::Gone);
@@ -112,7 +116,7 @@ fn i6_what_is_gone_leaves_its_turn_or_its_operations() {
             let known = Recollection { uid, call: Some(call), ..Recollection::default() };
             memory.open.lock().insert(at("own"), known);
         }
-        memory.note_gone(&at("own"), &own, "eu-west-1", None, EFFECT);
+        memory.note_gone(&at("own"), &own, &lane(), None, EFFECT);
         assert_eq!(of_others(&memory, "next"), begun, "{name}");
         assert_eq!(may_begin(&memory, "next"), expected, "{name}");
         assert!(memory.open.lock().is_empty(), "{name}");
@@ -148,9 +152,9 @@ fn i6_one_that_no_watch_showed_with_its_mark_leaves_its_turn() {
         if is_marked {
             memory.note_marking(&at, &claim("own", &json!({})), EFFECT);
         }
-        memory.note_gone(&at, &seen, "eu-west-1", None, EFFECT);
+        memory.note_gone(&at, &seen, &lane(), None, EFFECT);
         assert_eq!(may_begin(&memory, "next"), !is_marked);
-        memory.give_up(&seen, "eu-west-1");
+        memory.give_up(&seen, &lane());
         memory.turns.lock().give_up(&claim("next", &json!({})));
     }
 }
@@ -162,8 +166,8 @@ fn one_that_was_taken_back_and_goes_leaves_no_turn() {
     memory.open.lock().insert(at.clone(), known);
     memory.note_marking(&at, &begun, EFFECT);
     let unmarked = ResetClaim { mark: None, ..begun };
-    memory.note_taken_back(&at, &unmarked, "eu-west-1");
-    memory.note_gone(&at, &unmarked, "eu-west-1", None, EFFECT);
+    memory.note_taken_back(&at, &unmarked, &lane());
+    memory.note_gone(&at, &unmarked, &lane(), None, EFFECT);
     assert!(may_begin(&memory, "next"));
 }
 
@@ -175,13 +179,13 @@ fn whoever_waits_for_a_turn_that_was_left_is_called_when_that_is_given_up() {
     row.lane = "eu-west-1".into();
     memory.rows.lock().apply(&at("next"), row, Instant::now());
     let own = claim("own", &json!({}));
-    memory.give_up(&own, "eu-west-1");
+    memory.give_up(&own, &lane());
     assert_eq!(memory.take_woken(), [], "it had left none");
-    memory.note_gone(&at("own"), &own, "eu-west-1", None, EFFECT);
+    memory.note_gone(&at("own"), &own, &lane(), None, EFFECT);
     assert_eq!(memory.take_woken(), [], "its call may still take effect");
     let answer = Ok(Acknowledged { operations: Vec::new(), request_id: String::new() });
     let aftermath = Aftermath { call: CallAfter::Gone, keeps_start: false, has_failed: false };
-    memory.settle(&at("own"), &own, "eu-west-1", Some(&answer), aftermath, EFFECT);
+    memory.settle(&at("own"), &own, &lane(), Some(&answer), aftermath, EFFECT);
     assert_eq!(memory.take_woken(), [(at("next"), "eu-west-1".into())]);
     assert_eq!(memory.take_woken(), [], "once");
 
@@ -190,7 +194,7 @@ fn whoever_waits_for_a_turn_that_was_left_is_called_when_that_is_given_up() {
     for (stage, woken) in [(Stage::Blocked, 1), (Stage::Over, 0)] {
         let own = ResetClaim { stage, ..blocked.clone() };
         memory.turns.lock().hold(&own, Moment::now(), EFFECT);
-        memory.settle(&at("blocked"), &own, "eu-west-1", None, over, EFFECT);
+        memory.settle(&at("blocked"), &own, &lane(), None, over, EFFECT);
         assert_eq!(memory.take_woken().len(), woken, "{stage:?}");
     }
 }

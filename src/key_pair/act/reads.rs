@@ -13,7 +13,7 @@ use crate::digest::Digest;
 use crate::engine::rows::Row;
 use crate::engine::{Lookup, ObjectRef, objects};
 use crate::error::Error;
-use crate::ids::lane_parts;
+use crate::ids::LaneId;
 use crate::key_pair::claim::{self, PairClaim};
 use crate::key_pair::memory::Allowance;
 use crate::key_pair::observe::{shared_list, unanswered};
@@ -104,7 +104,7 @@ impl Run<'_> {
             self.note_long_list();
             return Ok(());
         };
-        let account_of = |lane: &str| self.ctx.directory.account_of(lane_parts(lane).1);
+        let account_of = |lane: &LaneId| self.ctx.directory.account_of(lane.account());
         // Two that are counted at the same time must not both take the last place.
         let (mut rows, scope) = (self.memory.rows.lock(), self.lightsail().scope());
         // Others would not know that it counts.
@@ -228,7 +228,7 @@ impl Run<'_> {
 
     /// Which list will do for this object. One that waits for others reads a list for all of them
     /// whose walk begins now, if none is there that began after its pair was tagged.
-    fn needs_of_list(&self, lane: &str, most_pages: usize) -> ListNeeds {
+    fn needs_of_list(&self, lane: &LaneId, most_pages: usize) -> ListNeeds {
         let mut crowds = self.memory.crowds.lock();
         let crowd = &self.observed.crowd;
         let Some(named_at) = crowds.named_at(&self.desired.uid).filter(|_| crowd.is_named) else {
@@ -285,9 +285,9 @@ impl Run<'_> {
 
     /// The other objects that want the same, now that the account is known.
     fn rivals(&self) -> Vec<Rival> {
-        let account_of = |lane: &str| self.ctx.directory.account_of(lane_parts(lane).1);
+        let account_of = |lane: &LaneId| self.ctx.directory.account_of(lane.account());
         let may_not = |at: &ObjectRef, row: &Row<PairClaim>| {
-            let grant = self.ctx.directory.grant(&at.namespace, lane_parts(&row.lane).1);
+            let grant = self.ctx.directory.grant(&at.namespace, row.lane.account());
             claim::surely_refused(&grant, &self.at.namespace, &self.desired, at, row)
         };
         let (own, rows) = (self.observed.account.as_ref(), self.memory.rows.lock());

@@ -69,7 +69,7 @@ fn before_the_intent_nothing_is_called() {
         ("one that is refused was not written, so nothing was called", |_, o| {
             intended(o);
             let why = "a policy says no";
-            let message = engine::message::Message::RefusedByKubernetes { why };
+            let message = crate::engine::message::Message::RefusedByKubernetes { why };
             o.mark_unwritten = Some(Verdict::retried(&message));
         }, "TakeBack"),
         ("a reset that was refused until its deadline ends", |_, o| {

@@ -11,7 +11,7 @@ use crate::engine::{ObjectRef, Settings};
 use crate::engine::tables::ByUid;
 use crate::engine::rows::{Row, Rows, Shown};
 use crate::engine::trigger::Trigger;
-use crate::ids::{AccountId, Arn, KeyPairName, Owner, Scope};
+use crate::ids::{AccountId, Arn, KeyPairName, LaneId, Owner, Scope};
 use crate::engine::rows::Claim as _;
 use crate::key_pair::claim::{PairClaim, counts, owned, rivals, row_of, surely_refused};
 use crate::lightsail::samples::listing;
@@ -131,7 +131,7 @@ fn pairs_count_once_with_their_object_and_without_it() {
             rows.apply(&at, row, Instant::now());
         }
         let scope = Scope { account: ACCOUNT.into(), region: "eu-west-1".into() };
-        let account_of = |_: &str| Some(ACCOUNT.into());
+        let account_of = |_: &LaneId| Some(ACCOUNT.into());
         let list = listing(&pairs);
         let mut found_within = ByUid::default();
         found_within.insert(within, Digest::of(KeyPairName::from("a")));
@@ -153,7 +153,7 @@ fn i14_a_namespace_with_many_objects_is_counted_only_as_far_as_it_matters() {
     let tagged = listing(&[of_owner("x", "cluster/team-a/x")]);
     for (most, expected) in [(None, 51), (Some(51), 51), (Some(50), 50), (Some(3), 3)] {
         let asked = Cell::new(0);
-        let account_of = |_: &str| {
+        let account_of = |_: &LaneId| {
             asked.set(asked.get() + 1);
             Some(ACCOUNT.into())
         };
@@ -223,7 +223,7 @@ fn an_object_that_belongs_to_another_aws_account_stands_in_nobodys_way() {
         let mut rows = Rows::default();
         rows.apply(&ObjectRef::new("team-a", "old"), row, Instant::now());
         let (at, own) = (ObjectRef::new("team-a", "fleet"), AccountId::from(OTHER));
-        let of_lane = |_: &str| Some(own.clone());
+        let of_lane = |_: &LaneId| Some(own.clone());
         let found = rivals(&at, &rows, &desired(), Some(&own), None, of_lane, |_, _| false);
         assert_eq!(found.len(), expected, "{recorded:?}");
     }
@@ -294,7 +294,7 @@ fn an_object_that_cannot_act_keeps_an_idle_claim_and_is_not_counted_for_it() {
             Scope { account: ACCOUNT.into(), region: "eu-west-1".into() });
         let mut desired = Desired { uid: "fleet".to_owned(), ..desired() };
         desired.limits.max_key_pairs = Some(3);
-        let (account_of, within) = (|_: &str| Some(ACCOUNT.into()), ByUid::default());
+        let (account_of, within) = (|_: &LaneId| Some(ACCOUNT.into()), ByUid::default());
         let count = owned(&at, &rows, &desired, &scope, account_of, &listing(&[]), &within);
         assert_eq!(count, usize::from(!expected), "{sentence}");
     }
@@ -379,7 +379,7 @@ fn what_is_on_record_counts_until_the_operator_has_released_the_object() {
         let created_at = Some(Timestamp::UNIX_EPOCH);
         let desired = Desired { created_at, uid: "fleet".to_owned(), ..desired() };
         let scope = Scope { account: ACCOUNT.into(), region: "eu-west-1".into() };
-        let (account_of, within) = (|_: &str| Some(ACCOUNT.into()), ByUid::default());
+        let (account_of, within) = (|_: &LaneId| Some(ACCOUNT.into()), ByUid::default());
         let count = owned(&at, &rows, &desired, &scope, account_of, &listing(&[]), &within);
         assert_eq!(count, usize::from(expected), "{sentence}");
     }
