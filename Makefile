@@ -101,6 +101,8 @@ lint: .venv ## Check format, line width, prose, spelling, lints, dependencies an
 	@typos --format brief
 	@echo "lint: clippy"
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
+	@echo "lint: rustdoc"
+	@RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --document-private-items
 	@cargo deny --log-level error check bans licenses sources
 	@zizmor --quiet --offline --pedantic --strict-collection .github
 

@@ -78,7 +78,7 @@ impl ApiServer {
         Self { client, lease, lease_margin, large, large_of, events_of, writes_of }
     }
 
-    /// For watches, and to make a request that is then given to [`Self::read`] or [`Self::write`].
+    /// For watches, and to make a request that is then given to `read` or `write`.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client

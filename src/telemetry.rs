@@ -1,7 +1,7 @@
 //! The log.
 //!
 //! It is structured, one line an event, as JSON or text, on standard error. Of what libraries say,
-//! only the parts in [`OF_LIBRARIES`] are let through, whatever the filter asks for: they print
+//! only the parts in `OF_LIBRARIES` are let through, whatever the filter asks for: they print
 //! bodies, files and settings, and with them private keys and passwords (I4), and repeat themselves
 //! at each attempt. Whoever called them says once what came of it.
 

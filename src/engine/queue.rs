@@ -2,7 +2,7 @@
 //!
 //! - An object is in the queue once, and never reconciled twice at the same time. A change that
 //!   arrives meanwhile puts it back when the reconciliation ends, which learns of it.
-//! - Each account and region has a [`Lane`] with a fixed number of places, so one that does not
+//! - Each account and region has a lane with a fixed number of places, so one that does not
 //!   answer delays no other.
 //! - A namespace has a fixed number of places in a lane and in all lanes, so it fills neither.
 //! - A namespace never has more places than are free. So a few that fill their places leave some,
