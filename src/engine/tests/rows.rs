@@ -344,6 +344,22 @@ fn a_region_is_named_until_its_last_object_left_it() {
 }
 
 #[test]
+fn the_lanes_of_a_region_are_not_those_of_regions_that_begin_like_it() {
+    let mut rows = Rows::default();
+    let lanes = ["us-east-1", "us-east-1/a", "us-east-1/z", "us-east-1-x/a", "us-east-10", "us/b"];
+    for lane in lanes {
+        apply(&mut rows, &at(lane), Row { lane: lane.into(), ..row(1, "fleet") });
+    }
+    for (region, expected) in
+        [("us-east-1", 3), ("us-east-1-x", 1), ("us-east-10", 1), ("us", 1), ("us-east", 0)]
+    {
+        let found: Vec<_> = rows.lanes_of(&region.into()).collect();
+        assert!(found.iter().all(|lane| lane.region().as_str() == region), "{found:?}");
+        assert_eq!(found.len(), expected, "{region}");
+    }
+}
+
+#[test]
 fn whoever_steps_aside_calls_the_first_of_those_that_wait() {
     let mut rows = Rows::default();
     apply(&mut rows, &at("a"), claiming("fleet", Some(0), false));
