@@ -52,6 +52,7 @@ pub enum Message<'a> {
     EndUnknown { status: Option<&'a str> },
     Unknown { instance: &'a str, call: Option<&'a Call> },
     UnknownInTime { instance: &'a str, last: &'a str },
+    DoneThoughThrottled { instance: &'a str, id: Option<&'a str> },
     RecordLost,
 
     // In the condition Suspended
@@ -116,6 +117,7 @@ impl Message<'_> {
             Self::OperationLost { .. }
             | Self::EndUnknown { .. }
             | Self::Unknown { .. }
+            | Self::DoneThoughThrottled { .. }
             | Self::RecordLost => Reason::OutcomeUnknown,
             Self::Resumed => Reason::Resumed,
             Self::MarkIgnored => Reason::MarkIgnored,
@@ -287,6 +289,17 @@ impl fmt::Display for Message<'_> {
                 "the result was still unknown after activeDeadlineSeconds (last seen: {last}); \
                  {FIND_OUT} to {instance}"
             ),
+            Self::DoneThoughThrottled { instance, id } => {
+                to.write_str(
+                    "the result is unknown: Lightsail throttled the call, but shows a later reset \
+                     of the instance's host keys (",
+                )?;
+                match id {
+                    Some(id) => write!(to, "operation {id}")?,
+                    None => to.write_str("without an id")?,
+                }
+                write!(to, "), which no other HostKeyReset has recorded; {FIND_OUT} to {instance}")
+            }
             Self::RecordLost => write!(
                 to,
                 "the status of this object was lost after a call had started, so the result is \

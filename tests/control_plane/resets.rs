@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use http::Method;
 use kube::api::{Patch, PatchParams};
 use lightsail_operator::api::HostKeyReset;
-use lightsail_operator::api::conditions::{COMPLETE, FAILED, is_true};
+use lightsail_operator::api::conditions::{COMPLETE, FAILED, READY, find, is_true};
 use serde_json::json;
 use testbed::api_proxy::{ApiProxy, Held, Matcher, Place};
 use testbed::operator::Operator;
@@ -44,6 +44,25 @@ pub(crate) fn mark(reset: &HostKeyReset) -> String {
 
 pub(crate) fn fault(operation: &str, effect: FaultEffect) -> Fault {
     Fault { operation: operation.to_owned(), resource: None, times: 1, effect }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i6_a_reset_that_was_throttled_too_late_is_not_repeated() {
+    let bed = Bed::new("gateway").await;
+    bed.region.add_instance("web-1");
+    let _operator = bed.start().await;
+    let throttled = bed.region.add_fault(Fault {
+        times: usize::MAX,
+        ..fault("DeleteKnownHostKeys", FaultEffect::ThrottledAfter)
+    });
+    bed.create::<HostKeyReset>("reset", &reset()).await;
+    let object = wait_failed(&bed, "reset", "OutcomeUnknown").await;
+    assert_eq!((throttled.hits(), bed.region.known_host_keys_resets("web-1")), (1, 1));
+    let status = object.status.unwrap();
+    assert_eq!((status.attempts, status.operations), (1, Vec::new()), "it may be another's");
+    let [done] = &bed.region.operations_for("web-1")[..] else { panic!("it is the only one") };
+    let message = &find(&status.conditions, READY).unwrap().message;
+    assert!(message.contains("throttled the call") && message.contains(&done.id), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

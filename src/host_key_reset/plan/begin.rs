@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::deadline::{deadline_on_record, in_time, is_late, last_start, not_yet};
 use super::hindrance::{Hindrance, hindrance};
-use super::search::{find_call, last_before, maybe_newer};
+use super::search::{find_call, last_before, maybe_newer, newer};
 use super::step::{End, ReadStep, Step};
 use super::take_back::take_back;
 use crate::api::conditions::{READY, find, reason};
@@ -59,6 +59,11 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
 fn write_ahead(desired: &Desired, observed: &Observed) -> Result<Step, Step> {
     let instance_arn = right_instance(desired, observed)?.clone();
     let operations = operations_before(observed)?;
+    if let Some(done) = done_though_throttled(desired, observed, operations) {
+        let (instance, id) = (desired.instance.as_str(), done.id.as_deref());
+        let message = Message::DoneThoughThrottled { instance, id };
+        return Err(Step::End(message.failed(Vec::new())));
+    }
     // An intent without time for its call would only be taken back.
     if !observed.lease_outlives_call {
         return Err(Step::AwaitLease);
@@ -76,6 +81,20 @@ fn write_ahead(desired: &Desired, observed: &Observed) -> Result<Step, Step> {
         // An account's role is shown only in the log.
         shows_caller: observed.grant.route().is_none(),
     })
+}
+
+/// What was done since a call of this reset was throttled, and is on record for no other one. I6:
+/// it may come from that call all the same, and another call could delete a key that was recorded
+/// since.
+fn done_though_throttled<'a>(
+    desired: &Desired,
+    observed: &Observed,
+    operations: &'a [Operation],
+) -> Option<&'a Operation> {
+    let has_called = observed.status.start_time.is_some() && !observed.intent_written;
+    let shows = reason(&observed.status.conditions, READY);
+    let was_throttled = has_called && shows == Some(Reason::Throttled);
+    newer(desired, observed, operations).filter(|_| was_throttled)
 }
 
 fn is_open(observed: &Observed) -> bool {

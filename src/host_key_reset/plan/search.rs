@@ -116,7 +116,7 @@ pub(super) fn last_before(observed: &Observed, operations: &[Operation]) -> Opti
 /// The oldest operation of the kind that is newer than the one before the call, was not created
 /// before the intent by Lightsail's clock, and is on record for no other reset. If the one before
 /// the call is not listed any more, all that are listed with a time are newer.
-fn newer<'a>(
+pub(super) fn newer<'a>(
     desired: &Desired,
     observed: &Observed,
     operations: &'a [Operation],

@@ -67,6 +67,8 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::Unknown { instance, call: Some(&Ok(answer)) },
         Message::Unknown { instance, call: Some(&Err(error.clone())) },
         Message::UnknownInTime { instance, last: "Timeout: no response in time" },
+        Message::DoneThoughThrottled { instance, id: Some(ID) },
+        Message::DoneThoughThrottled { instance, id: None },
         Message::RecordLost,
         Message::Resumed,
         Message::MarkIgnored,

@@ -71,6 +71,13 @@ def effects(world: World) -> None:
         admin("DELETE", f"/faults/{fault['id']}")
 
 
+def throttled_after(world: World) -> None:
+    world.fault("ImportKeyPair", "throttledAfter", times=1)
+    call = world.lightsail.import_key_pair
+    refused("ThrottlingException", None, call, "Rate exceeded", keyPairName="pair", **KEY)
+    expect("but done", world.names(), ["pair"])
+
+
 def garbage(world: World) -> None:
     """botocore takes a body that is no JSON for a message, so this one is looked at as it is."""
     world.fault("ImportKeyPair", "garbage", times=1)
@@ -218,4 +225,4 @@ def setup(world: World) -> None:
     expect("its status", refusal.response["ResponseMetadata"]["HTTPStatusCode"], 404)
 
 
-PARTS = (effects, garbage, half, impatient, aim, tokens, limits, setup)
+PARTS = (effects, throttled_after, garbage, half, impatient, aim, tokens, limits, setup)

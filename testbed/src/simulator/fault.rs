@@ -110,6 +110,9 @@ pub enum FaultEffect {
     Late(#[serde(with = "seconds")] Duration),
     /// Nothing happens, ever: no effect and no answer, on a connection that stays open.
     Hang,
+    /// The request takes effect, and throttling is answered, as by a gateway that counts late. AWS
+    /// is not known to do that.
+    ThrottledAfter,
     /// The request takes effect, and the answer is no JSON.
     Garbage,
     /// The request takes effect, and the connection is closed in the middle of the answer.

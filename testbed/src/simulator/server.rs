@@ -185,6 +185,10 @@ async fn go_wrong(shared: &Shared, request: &Admitted, entry: &mut Entry, fault:
             fault.hit();
             std::future::pending().await
         }
+        FaultEffect::ThrottledAfter => {
+            let _ = perform_and_hit();
+            Fate::Answer(Err(ApiError::throttled()))
+        }
         FaultEffect::Garbage => Fate::Garbage(perform_and_hit()),
         FaultEffect::HalfAnswer => Fate::Half(perform_and_hit()),
         FaultEffect::RepeatPageToken => {

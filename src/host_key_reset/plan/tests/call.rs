@@ -325,6 +325,57 @@ fn the_call_is_made_once() {
     ]);
 }
 
+fn shows(observed: &mut Observed, reason: Reason) {
+    let conditions = Conditions::new(&[], 1, observed.now).with(READY, "False", reason, "");
+    observed.status.conditions = conditions.into_list();
+}
+
+/// A call was throttled and taken back, and now it is this object's turn again. This was done for
+/// the instance.
+fn throttled(observed: &mut Observed, done: Vec<Operation>) {
+    begun(observed);
+    (observed.status.attempts, observed.mark) = (0, None);
+    observed.status.lightsail_date = Some("2026-11-24T11:59:50Z".to_owned());
+    observed.status.last_operation_before = Some("before".to_owned());
+    shows(observed, Reason::Throttled);
+    found(observed);
+    let before = operation("before", "Succeeded", "2026-11-24T11:00:00Z");
+    observed.operations = Some(([done, vec![before]].concat(), observed.now));
+}
+
+#[test]
+fn i6_what_was_done_since_a_call_was_throttled_may_come_from_it() {
+    fn since() -> Vec<Operation> {
+        vec![operation("since", "Succeeded", "2026-11-24T11:59:52Z")]
+    }
+    check(&[
+        ("nothing was done, so it is called again", |_, o| throttled(o, Vec::new()), "WriteIntent"),
+        ("something was", |_, o| throttled(o, since()), "Failed OutcomeUnknown"),
+        ("something is being done",
+         |_, o| throttled(o, vec![operation("since", "Started", NOW)]), "Failed OutcomeUnknown"),
+        ("by another reset", |_, o| {
+            throttled(o, since());
+            o.operations_of_others = vec![known("since", None)];
+        }, "WriteIntent"),
+        ("before its intent", |_, o| {
+            throttled(o, vec![operation("older", "Succeeded", "2026-11-24T11:59:49Z")]);
+        }, "WriteIntent"),
+        ("after a denial, which is certain", |_, o| {
+            throttled(o, since());
+            shows(o, Reason::AccessDenied);
+        }, "WriteIntent"),
+        ("a read was throttled, and nothing was called yet", |_, o| {
+            throttled(o, since());
+            o.status.start_time = None;
+        }, "WriteIntent"),
+        ("once the new intent is written, it counts as done before", |_, o| {
+            throttled(o, since());
+            (o.status.attempts, o.intent_written) = (1, true);
+            o.status.lightsail_date = Some(NOW.to_owned());
+        }, "Mark Started"),
+    ]);
+}
+
 #[test]
 fn a_reconciliation_is_not_left_between_the_mark_and_the_record() {
     let mut observed = observed();
