@@ -41,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 /// and its uid is unique.
 const CLUSTER_NAMESPACE: &str = "kube-system";
 const CLUSTER: &str = "the cluster's ID";
+const STARTUP: &str = "startup";
 
 fn main() -> ExitCode {
     let code = start().unwrap_or_else(|error| {
@@ -133,7 +134,7 @@ async fn run(
 ) -> anyhow::Result<()> {
     let stop = stop_on_signals()?;
     let (readiness, metrics) = (Readiness::default(), Metrics::default());
-    readiness.missing(CLUSTER, "not read yet");
+    readiness.missing(STARTUP, "not finished");
     let heartbeat = Heartbeat::default();
     let shown = Shown {
         heartbeat: heartbeat.clone(),
@@ -195,7 +196,7 @@ async fn reconcile_all(ctx: Arc<Context>, stop: &CancellationToken) {
     // that before it waits for anything.
     let begun = async {
         tokio::task::yield_now().await;
-        ctx.readiness.there(CLUSTER);
+        ctx.readiness.there(STARTUP);
     };
     let following = tell_who_follows(&ctx);
     let all = async {
@@ -353,7 +354,10 @@ async fn cluster_id(client: &Client, readiness: &Readiness) -> String {
     loop {
         let namespace = Api::<Namespace>::all(client.clone()).get_metadata(CLUSTER_NAMESPACE).await;
         match namespace.map(|namespace| namespace.metadata.uid) {
-            Ok(Some(uid)) => return uid,
+            Ok(Some(uid)) => {
+                readiness.there(CLUSTER);
+                return uid;
+            }
             Ok(None) => {}
             Err(error) => {
                 let why = "the namespace kube-system cannot be read; to do without it, set \

@@ -81,6 +81,9 @@ pub enum Grant {
     Required,
     /// Those of an account that does not exist.
     Missing(Arc<str>),
+    /// Those of an account that this version cannot read: it allows nothing until it can be read,
+    /// and takes nothing from those who have a key pair by it.
+    Unreadable(Arc<str>),
     /// Those of this account.
     Account(Arc<Entry>),
 }
@@ -92,13 +95,21 @@ impl Grant {
     fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Operator, Self::Operator) | (Self::Required, Self::Required) => true,
-            (Self::Missing(one), Self::Missing(other)) => one == other,
+            (Self::Missing(one), Self::Missing(other))
+            | (Self::Unreadable(one), Self::Unreadable(other)) => one == other,
             (Self::Account(one), Self::Account(other)) => {
                 one.uid == other.uid
                     && one.generation == other.generation
                     && one.is_deleting == other.is_deleting
             }
-            (Self::Operator | Self::Required | Self::Missing(_) | Self::Account(_), _) => false,
+            (
+                Self::Operator
+                | Self::Required
+                | Self::Missing(_)
+                | Self::Unreadable(_)
+                | Self::Account(_),
+                _,
+            ) => false,
         }
     }
 
@@ -113,7 +124,7 @@ impl Grant {
     pub fn route(&self) -> Option<&Route> {
         match self {
             Self::Account(entry) => Some(&entry.route),
-            Self::Operator | Self::Required | Self::Missing(_) => None,
+            Self::Operator | Self::Required | Self::Missing(_) | Self::Unreadable(_) => None,
         }
     }
 }
@@ -200,9 +211,11 @@ impl Directory {
     pub fn grant(&self, namespace: &str, account: Option<&str>) -> Grant {
         let state = self.state.lock();
         match account {
-            Some(name) => {
-                state.find(name).map_or_else(|| Grant::Missing(name.into()), Grant::Account)
-            }
+            Some(name) => match state.accounts.get(name) {
+                Some(Seen::Readable(entry)) => Grant::Account(Arc::clone(entry)),
+                Some(Seen::Unreadable) => Grant::Unreadable(name.into()),
+                None => Grant::Missing(name.into()),
+            },
             None if !self.settings.is_required && !state.needs_account(Moment::now()) => {
                 Grant::Operator
             }
@@ -406,6 +419,8 @@ mod tests {
         for _ in 0..2 {
             directory.note_unreadable("production");
         }
+        let grant = directory.grant("team-a", Some("production"));
+        assert!(matches!(grant, Grant::Unreadable(_)), "it is there: {grant:?}");
         assert_eq!(news.try_recv(), Ok(News::Account("production".into())));
         assert_eq!(news.try_recv(), Ok(News::Need), "it is the first account");
         assert!(news.try_recv().is_err());
@@ -438,6 +453,7 @@ mod tests {
             ("created again", used(Entry { uid: "v".to_owned(), ..entry() }), false),
             ("being deleted", used(Entry { is_deleting: true, ..entry() }), false),
             ("gone", missing("production"), false),
+            ("not to be read any more", Grant::Unreadable("production".into()), false),
             ("not needed any more", Grant::Operator, false),
         ] {
             assert_eq!(used(entry()).is_same(&other), expected, "{name}");

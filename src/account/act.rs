@@ -23,8 +23,9 @@ use crate::kube_error::listed;
 use crate::lightsail;
 use crate::page_limit::MANY;
 
-/// How often to check that there are credentials. They are cached, so this makes no call.
-const INTERVAL: Duration = Duration::from_mins(10);
+/// How often to check that there are credentials: as often as a Secret with them is read. They are
+/// cached, so this makes no call.
+const INTERVAL: Duration = Duration::from_mins(5);
 
 /// What Events say beside the reason. They are in the namespace `default`, where tenants may read
 /// them, and conditions name roles and quote AWS.
@@ -104,9 +105,11 @@ impl<'a> Run<'a> {
                 let account = sessions.identify(&entry.route, regions, is_asked).await;
                 Ok(account.map(|account| account.caller_arn.clone()))
             }
-            Grant::Account(_) | Grant::Operator | Grant::Required | Grant::Missing(_) => {
-                Err(Error::Outdated)
-            }
+            Grant::Account(_)
+            | Grant::Operator
+            | Grant::Required
+            | Grant::Missing(_)
+            | Grant::Unreadable(_) => Err(Error::Outdated),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::lightsail::role;
 #[expect(missing_docs, reason = "the texts say it")]
 pub enum Message<'a> {
     Identified { caller: &'a str },
-    InUse { users: usize },
+    InUse { users: usize, problem: Option<&'a str> },
     InvalidSelector,
 }
 
@@ -33,17 +33,27 @@ impl fmt::Display for Message<'_> {
                 // Some sessions have a different name each time.
                 write!(to, "the operator can use the AWS account as {}", role(caller))
             }
-            Self::InUse { users: 1 } => to.write_str(
-                "this LightsailAccount is being deleted, but one object that has used it still \
-                 refers to it; its deletion finishes once that object is gone. To keep a key pair \
-                 in Lightsail, set deletionPolicy: Retain before you delete its object",
-            ),
-            Self::InUse { users } => write!(
-                to,
-                "this LightsailAccount is being deleted, but {users} objects that have used it \
-                 still refer to it; its deletion finishes once they are gone. To keep a key pair \
-                 in Lightsail, set deletionPolicy: Retain before you delete its object"
-            ),
+            Self::InUse { users, problem } => {
+                to.write_str("this LightsailAccount is being deleted, but ")?;
+                match users {
+                    1 => to.write_str(
+                        "one object that has used it still refers to it; its deletion finishes \
+                         once that object is gone",
+                    ),
+                    _ => write!(
+                        to,
+                        "{users} objects that have used it still refer to it; its deletion \
+                         finishes once they are gone"
+                    ),
+                }?;
+                to.write_str(
+                    ". To keep a key pair in Lightsail, set deletionPolicy: Retain before you \
+                     delete its object",
+                )?;
+                problem.map_or(Ok(()), |problem| {
+                    write!(to, ". The operator cannot use the AWS account now: {problem}")
+                })
+            }
             Self::InvalidSelector => to.write_str(
                 "spec.allowedNamespaces.selector selects no namespace, because it is not a valid \
                  label selector; use valid label keys and values; In and NotIn need values, and \

@@ -257,6 +257,7 @@ impl Reconciled for HostKeyReset {
     type Status = HostKeyResetStatus;
 
     const IS_NAMESPACED: bool = true;
+    const FINALIZER: Option<&'static str> = None;
 
     fn last_handled_reconcile(&self) -> Option<&str> {
         self.status.as_ref()?.last_handled_reconcile.as_deref()

@@ -26,6 +26,8 @@ pub trait Reconciled:
 
     /// Whether its objects are in namespaces.
     const IS_NAMESPACED: bool;
+    /// Its finalizer, if the operator gives its objects one.
+    const FINALIZER: Option<&'static str>;
 
     /// The value of the annotation `lightsail-operator.dev/reconcile` that was acted on last.
     fn last_handled_reconcile(&self) -> Option<&str>;

@@ -34,7 +34,8 @@ pub struct Export {
 
     /// Match key pairs with the keys in this file or folder, for example ~/.ssh; may be repeated.
     /// The command reads public and private keys, `authorized_keys`, and a Terraform state or plan
-    /// in JSON. It skips symlinks, pipes, sockets, devices, and files over 1 MiB.
+    /// in JSON. In a folder, it skips symlinks, pipes, sockets, devices, and files over 1 MiB; to
+    /// name one of these is an error.
     #[arg(long, display_order = 0, value_name = "PATH")]
     pub keys: Vec<PathBuf>,
 

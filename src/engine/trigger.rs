@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::gitops_labels::tracked_by;
 use super::objects::{asked, has_finalizer};
-use crate::api::{ACCOUNT_FINALIZER, FINALIZER, Reconciled};
+use crate::api::Reconciled;
 use crate::digest::Digest;
 
 /// What a reconciliation of an object of any kind depends on.
@@ -15,7 +15,7 @@ pub struct Trigger {
     pub generation: i64,
     /// Whether the object is being deleted.
     pub is_deleting: bool,
-    /// Whether the finalizer is there.
+    /// Whether the finalizer of its kind is there.
     pub has_finalizer: bool,
     /// The digest of the annotation that asks for a reconciliation.
     pub reconcile: Option<Digest<String>>,
@@ -41,8 +41,7 @@ impl Trigger {
         Self {
             generation: meta.generation.unwrap_or_default(),
             is_deleting: meta.deletion_timestamp.is_some(),
-            has_finalizer: has_finalizer(object, FINALIZER)
-                || has_finalizer(object, ACCOUNT_FINALIZER),
+            has_finalizer: K::FINALIZER.is_some_and(|name| has_finalizer(object, name)),
             reconcile: asked(object).map(Digest::of),
             tracked_by: tracked_by(object),
         }

@@ -277,8 +277,8 @@ impl fmt::Display for Message<'_> {
                 "the key was changed; the operator records the key pair first and then replaces it",
             ),
             Self::ReadsTakeLong => to.write_str(
-                "Lightsail takes so long to show the key pair that it may have changed meanwhile; \
-                 the operator changes nothing, and will retry",
+                "Lightsail takes so long to show the key pair that it may have changed in the \
+                 meantime; the operator changes nothing, and will retry",
             ),
             Self::Creating => to.write_str("Lightsail is creating the default key pair"),
             Self::SourceNotFound { at } => write!(
@@ -436,8 +436,8 @@ impl fmt::Display for Message<'_> {
                 write!(
                     to,
                     "the downloaded default key pair does not have the fingerprint or the creation \
-                     time that Lightsail lists: it was replaced meanwhile, or its fingerprint has \
-                     an unknown form. Nothing was deleted; the Secret {secret} holds the \
+                     time that Lightsail lists: it was replaced in the meantime, or its \
+                     fingerprint has an unknown form. Nothing was deleted; the Secret {secret} holds the \
                      downloaded private key, and {earlier}. The operator continues at the next \
                      interval"
                 )

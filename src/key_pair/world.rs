@@ -461,11 +461,11 @@ impl Done {
 }
 
 /// Whether the answer to a deletion shows that the pair is gone. An answer without an operation may
-/// be none of Lightsail's. If it found none, a read has just shown the pair all the same, and it is
-/// read again: one of Lightsail's servers may not know it.
+/// be none of Lightsail's, and one that failed leaves the pair. If it found none, a read has just
+/// shown the pair all the same, and it is read again: one of Lightsail's servers may not know it.
 #[must_use]
 pub(super) fn shows_absence(answer: Option<&Operation>) -> bool {
-    answer.is_some_and(|operation| operation.id.is_some())
+    answer.is_some_and(|operation| operation.id.is_some() && !operation.failed())
 }
 
 /// Whether an old private key was copied to a Secret of its own.

@@ -184,7 +184,7 @@ impl Error {
 
     /// It is not wanted any more.
     pub(super) fn outdated() -> Self {
-        let message = "nothing was sent, because the object or its account changed meanwhile";
+        let message = "nothing was sent, because the object or its account changed in the meantime";
         Self::new(ErrorKind::Outdated, "Outdated", message)
     }
 

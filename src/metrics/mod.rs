@@ -121,7 +121,7 @@ impl Default for Metrics {
                     counts all objects";
         let objects = add(all, "objects", help, Family::default());
         let help = "Time from an object's creation until it was Ready for the first time, unless \
-                    it was edited meanwhile";
+                    it was edited before that";
         let ready_seconds = add_seconds(all, "time_to_ready", help, long());
         let help = "Objects that this version of the operator cannot read; every replica counts \
                     them";

@@ -93,8 +93,8 @@ pub enum Refused<'a> {
         /// Whether it is a reset.
         is_reset: bool,
     },
-    /// There is no such account, or it does not allow the namespace. Both look the same to somebody
-    /// who may not use it.
+    /// There is no such account that this version can read, or it does not allow the namespace. All
+    /// look the same to somebody who may not use it.
     NotFound(&'a str),
     /// The account does not allow what the object asks for.
     NotAllowed(&'a str, Refusal),
@@ -118,7 +118,9 @@ pub fn permission<'a>(
             let is_reset = asks.iter().any(|what| matches!(what, What::HostKeyReset));
             return Permission::Refused(Refused::Required { is_reset });
         }
-        Grant::Missing(name) => return Permission::Refused(Refused::NotFound(name)),
+        Grant::Missing(name) | Grant::Unreadable(name) => {
+            return Permission::Refused(Refused::NotFound(name));
+        }
         Grant::Account(entry) => entry,
     };
     let is_by_labels = is_by_labels(&entry.spec);
@@ -148,7 +150,7 @@ pub fn permission<'a>(
 pub fn selects_by_labels(grant: &Grant) -> bool {
     match grant {
         Grant::Account(entry) => is_by_labels(&entry.spec),
-        Grant::Operator | Grant::Required | Grant::Missing(_) => false,
+        Grant::Operator | Grant::Required | Grant::Missing(_) | Grant::Unreadable(_) => false,
     }
 }
 
@@ -170,6 +172,8 @@ pub fn surely_refuses(
     let account = match grant {
         Grant::Operator => return false,
         Grant::Required | Grant::Missing(_) => return true,
+        // What it allows is unknown, and so is whether it has changed.
+        Grant::Unreadable(_) => return !has_acted,
         Grant::Account(entry) if entry.is_deleting && !has_acted => return true,
         Grant::Account(entry) => &entry.spec,
     };

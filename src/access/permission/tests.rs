@@ -126,6 +126,11 @@ fn what_surely_may_not_have_a_name_is_known_without_the_object() {
         let what = What::at_least(&key_pair);
         let found = surely_refuses(&deleting, "team-a", &region, what, has_acted);
         assert_eq!(found, !has_acted, "the account is being deleted");
+        let unreadable = Grant::Unreadable("production".into());
+        let found = surely_refuses(&unreadable, "team-a", &region, what, has_acted);
+        assert_eq!(found, !has_acted, "nobody knows what the account allows");
+        let shown = permission(&unreadable, ("team-a", None), &region, &[what], has_acted);
+        assert_eq!(shown, Permission::Refused(Refused::NotFound("production")));
     }
     for (name, grant, namespace, expected) in [
         ("resets are not allowed", used(account()), "team-a", true),

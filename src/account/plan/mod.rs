@@ -27,11 +27,14 @@ pub fn plan(observed: &Observed) -> Step {
         if !observed.has_finalizer {
             return Step::Leave(Outcome::Gone);
         }
-        return match observed.users {
-            None => Step::CountUsers,
-            Some(0) => Step::RemoveFinalizer,
-            Some(users) => {
-                let message = Message::InUse { users };
+        return match (observed.users, &observed.caller) {
+            (None, _) => Step::CountUsers,
+            (Some(0), _) => Step::RemoveFinalizer,
+            // Its objects need the account until they are gone.
+            (Some(_), None) => Step::Identify,
+            (Some(users), Some(caller)) => {
+                let problem = caller.as_ref().err().map(|error| failed(error).message);
+                let message = Message::InUse { users, problem: problem.as_deref() };
                 let (reason, message) = (message.reason(), message.to_string());
                 Step::Finish(Verdict::wait(reason, message, COUNT_AGAIN))
             }
@@ -122,8 +125,11 @@ mod tests {
             ("deleted, of another operator",
              |o| { o.is_primary = false; o.is_deleting = true; }, "Leave(Unchanged)"),
             ("deleted", |o| o.is_deleting = true, "CountUsers"),
-            ("deleted, in use", |o| { o.is_deleting = true; o.users = Some(2); },
-             "Reconciling AccountInUse"),
+            ("deleted, in use", |o| { o.is_deleting = true; o.users = Some(2); }, "Identify"),
+            ("deleted, in use, identified", |o| {
+                (o.is_deleting, o.users) = (true, Some(2));
+                o.caller = Some(Ok("arn".to_owned()));
+            }, "Reconciling AccountInUse"),
             ("deleted, unused", |o| { o.is_deleting = true; o.users = Some(0); },
              "RemoveFinalizer"),
         ];
@@ -131,6 +137,18 @@ mod tests {
             let mut observed = observed();
             change(&mut observed);
             assert_eq!(shown(&plan(&observed)), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_account_that_is_being_deleted_says_that_its_credentials_fail() {
+        for (caller, expected) in [(Ok("arn".to_owned()), false), (Err(denied()), true)] {
+            let caller = Some(caller);
+            let observed = Observed { is_deleting: true, users: Some(1), caller, ..observed() };
+            let Step::Finish(verdict) = plan(&observed) else { panic!("it waits") };
+            assert_eq!(verdict.reason, Reason::AccountInUse);
+            let says = verdict.message.contains("not authorized");
+            assert_eq!(says, expected, "{}", verdict.message);
         }
     }
 }

@@ -143,7 +143,8 @@ pub struct DefaultKeyPairGrant {
     pub namespace: String,
 
     /// What the namespace may do with the default key pairs: `Download` the private key to a
-    /// Secret, `Create` a default key pair in a region without one, or `Delete` it.
+    /// Secret, `Create` a default key pair in a region without one, or `Delete` it. It can
+    /// set tags on them only with `adoption: Full`.
     #[schemars(length(min = 1, max = 3))]
     pub actions: Vec<DefaultKeyPairAction>,
 }

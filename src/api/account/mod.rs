@@ -19,6 +19,7 @@ pub use self::credentials::{
     AssumedRole, CredentialSource, Credentials, CredentialsSecret, SessionTags,
 };
 pub use self::namespaces::{AllowedNamespaces, NamespacesFrom};
+use super::names::ACCOUNT_FINALIZER;
 use super::reconciled::Reconciled;
 use super::schema;
 
@@ -121,8 +122,8 @@ pub struct LightsailAccountSpec {
 
     /// What objects in the allowed namespaces may do with the account.
     ///
-    /// For an object that a change no longer allows, the operator makes no more calls. Its key pair
-    /// stays in Lightsail.
+    /// If a change no longer allows what an object does, the operator makes no more calls for it. Its
+    /// key pair stays in Lightsail.
     pub allowed: Allowed,
 
     /// The maximum number of requests per second to each region, for example `5`.
@@ -165,6 +166,7 @@ impl Reconciled for LightsailAccount {
     type Status = LightsailAccountStatus;
 
     const IS_NAMESPACED: bool = false;
+    const FINALIZER: Option<&'static str> = Some(ACCOUNT_FINALIZER);
 
     fn last_handled_reconcile(&self) -> Option<&str> {
         self.status.as_ref()?.last_handled_reconcile.as_deref()

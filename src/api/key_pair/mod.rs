@@ -18,6 +18,7 @@ pub use self::kept_key::{Backup, DefaultKeyPair, GeneratedKeyPair, KeyAlgorithm,
 pub use self::policies::{AdoptionPolicy, DeletionPolicy, Ensure, KeyPairType, ReplacePolicy};
 pub use self::status::{ImportIntent, LightsailKeyPairStatus, Origin};
 use super::account_ref::AccountRef;
+use super::names::FINALIZER;
 use super::reconciled::Reconciled;
 use super::schema::{self, are_tags};
 
@@ -268,6 +269,7 @@ impl Reconciled for LightsailKeyPair {
     type Status = LightsailKeyPairStatus;
 
     const IS_NAMESPACED: bool = true;
+    const FINALIZER: Option<&'static str> = Some(FINALIZER);
 
     fn last_handled_reconcile(&self) -> Option<&str> {
         self.status.as_ref()?.last_handled_reconcile.as_deref()

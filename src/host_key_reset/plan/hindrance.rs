@@ -47,7 +47,7 @@ pub(super) fn hindrance(desired: &Desired, observed: &Observed) -> Option<Hindra
     let (recorded, pinned) = (recorded.as_ref(), desired.pinned_account.as_ref());
     let name = match &observed.grant {
         Grant::Account(entry) => Some(&*entry.name),
-        Grant::Operator | Grant::Required | Grant::Missing(_) => None,
+        Grant::Operator | Grant::Required | Grant::Missing(_) | Grant::Unreadable(_) => None,
     };
     refuse_account(account, recorded, pinned, name, way_out(observed)).map(Hindrance::Refused)
 }

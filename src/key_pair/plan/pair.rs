@@ -206,10 +206,11 @@ fn keep(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Step {
 }
 
 /// Whether a pair that the object came to like this stays as it is: it gets the owner tag, and no
-/// other.
+/// other. The default pair is the region's, and does not get that one either.
 #[must_use]
 pub fn is_kept_as_it_is(desired: &Desired, origin: Option<Origin>) -> bool {
-    origin == Some(Origin::Adopted) && desired.limits.keep_adopted()
+    let is_there_before = matches!(origin, Some(Origin::Adopted | Origin::Default));
+    is_there_before && desired.limits.keep_adopted()
 }
 
 fn wanted_tags(desired: &Desired, observed: &Observed, pair: &KeyPair) -> BTreeMap<String, String> {

@@ -135,6 +135,6 @@ pub fn release_command((namespace, name): (&str, &str)) -> String {
 pub(super) fn account_name(observed: &Observed) -> Option<&str> {
     match &observed.grant {
         Grant::Account(entry) => Some(&entry.name),
-        Grant::Operator | Grant::Required | Grant::Missing(_) => None,
+        Grant::Operator | Grant::Required | Grant::Missing(_) | Grant::Unreadable(_) => None,
     }
 }

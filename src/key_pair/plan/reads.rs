@@ -6,7 +6,7 @@ use k8s_openapi::jiff::SignedDuration;
 
 use super::confirmation::{has_many_of_own, is_crowd};
 use super::operations::{
-    deletion_before, deletion_under_way, failed_operation, unanswered_deletion,
+    deletion_before, deletion_under_way, failed_operation, operation_failed, unanswered_deletion,
 };
 use super::ownership::is_first;
 use super::step::Step;
@@ -59,8 +59,12 @@ pub(super) fn justified(desired: &Desired, observed: &Observed, step: Step) -> S
     if (is_destructive || is_tagging) && is_outdated(observed) {
         return read_again(desired, observed);
     }
-    if is_deletion && observed.done.delete.is_some() {
-        return Message::StillThere { name: &desired.name }.wait_longer(desired.interval);
+    if let Some(deletion) = observed.done.delete.as_ref().filter(|_| is_deletion) {
+        return if deletion.failed() {
+            operation_failed("DeleteKeyPair", deletion)
+        } else {
+            Message::StillThere { name: &desired.name }.wait_longer(desired.interval)
+        };
     }
     if is_deletion && observed.done.found_none {
         return Message::NotFoundToDelete.wait_longer(desired.interval);

@@ -15,7 +15,7 @@ pub(in crate::key_pair) fn is_permitted_still(grant: &Grant, last: Option<&Allow
     match grant {
         Grant::Operator => true,
         Grant::Account(_) => last.is_some_and(|last| Allowance::of(grant).as_ref() == Some(last)),
-        Grant::Required | Grant::Missing(_) => false,
+        Grant::Required | Grant::Missing(_) | Grant::Unreadable(_) => false,
     }
 }
 

@@ -182,8 +182,9 @@ fn of_accounts() -> Vec<AccountMessage<'static>> {
     vec![
         AccountMessage::Identified { caller },
         AccountMessage::Identified { caller: "arn:aws:iam::123456789012:user/ann" },
-        AccountMessage::InUse { users: 1 },
-        AccountMessage::InUse { users: 3 },
+        AccountMessage::InUse { users: 1, problem: None },
+        AccountMessage::InUse { users: 3, problem: None },
+        AccountMessage::InUse { users: 3, problem: Some("AccessDenied: AWS's own words") },
         AccountMessage::InvalidSelector,
     ]
 }

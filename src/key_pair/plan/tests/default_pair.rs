@@ -1,6 +1,7 @@
 //! The rows of the default pair.
 
 use super::*;
+use crate::api::account::Adoption;
 use crate::api::{LightsailKeyPair, Reason};
 use crate::key_pair::world::{DeletedPair, shows_absence};
 use crate::key_pair::{record, status};
@@ -375,6 +376,8 @@ fn a_change_that_found_none_is_followed_by_a_read_and_only_once() {
     assert!(!shows_absence(None), "a read has just shown it");
     assert!(shows_absence(Some(&answered)));
     assert!(!shows_absence(Some(&Operation::default())), "nobody says so");
+    let failed = Operation { status: Some("Failed".to_owned()), ..answered };
+    assert!(!shows_absence(Some(&failed)), "it says the contrary");
     let found_none = || Err(lightsail::Error::of_kind(ErrorKind::NotFound));
     let throttled = || Err(lightsail::Error::of_kind(ErrorKind::Throttled));
     assert!(needs_another_read(&observed, &found_none()));
@@ -389,6 +392,33 @@ fn going_with_object(desired: &mut Desired) {
     let secret = SecretSpec { delete_with_object: true, ..kept() };
     desired.pair = DesiredPair::Default { create_if_missing: false, secret,
         backup: Backup::Required, windows_passwords_saved: false };
+}
+
+#[test]
+fn the_tags_of_a_default_pair_change_only_where_all_that_was_there_may_be_changed() {
+    fn tagged_once(desired: &mut Desired, observed: &mut Observed, key: &PrivateKey) {
+        desired.limits.adoption = Adoption::Retain;
+        observed.secret = secret(Some(key));
+        observed.recorded.managed_tag_keys = vec!["team".to_owned()];
+        let pair = observed.pair.as_mut().and_then(|read| read.pair.as_mut()).unwrap();
+        pair.tags.insert("team".to_owned(), Some("a".to_owned()));
+    }
+    fn to_be_tagged(desired: &mut Desired, observed: &mut Observed, key: &PrivateKey) {
+        tagged_once(desired, observed, key);
+        desired.tags = tags(&[("team", "b")]);
+    }
+    check_default(Goal::Present, &[
+        ("what was there stays", to_be_tagged, "Ready Downloaded"),
+        ("and is not removed", tagged_once, "Ready Downloaded"),
+        ("it may be set", |d, o, key| {
+            to_be_tagged(d, o, key);
+            d.limits = Limits::default();
+        }, "Tag"),
+        ("and removed", |d, o, key| {
+            tagged_once(d, o, key);
+            d.limits = Limits::default();
+        }, "RemoveTags"),
+    ]);
 }
 
 #[test]

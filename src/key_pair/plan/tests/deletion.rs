@@ -270,11 +270,18 @@ fn deleting_an_object_with_an_imported_pair() {
         }, "Remove finalizer Deleted"),
         ("an object of another account releases nothing",
          |_, o| o.account = Some("999999999999".into()), "Stalled WrongAccount"),
-        ("a deletion that failed in Lightsail is said", |_, o| {
-            o.pair = live(None);
+        ("a deletion that failed in Lightsail is said, although the pair is there", |_, o| {
             o.done.delete = Some(Operation { status: Some("Failed".to_owned()),
                 ..Operation::default() });
         }, "Stalled OperationFailed"),
+        ("and if it is not", |_, o| {
+            o.pair = live(None);
+            o.done.delete = Some(Operation { id: Some("1".to_owned()),
+                status: Some("Failed".to_owned()), ..Operation::default() });
+        }, "Stalled OperationFailed"),
+        ("one that was answered, and did nothing, is not called a failure", |_, o| {
+            o.done.delete = Some(Operation::default());
+        }, "Reconciling InProgress"),
         ("where no import was sent, nothing is waited for", |_, o| {
             o.recorded = Recorded::default();
             o.pair = live(None);
