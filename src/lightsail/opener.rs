@@ -174,7 +174,7 @@ impl Opener {
             return Ok(account);
         }
         self.0.sending.regions.admit(region, namespace)?;
-        self.lookup_in(&self.0.sts_region(region), namespace).await
+        self.lookup_boxed(&self.0.sts_region(region), namespace).await
     }
 
     /// As [`Self::current`], for whoever says whether the credentials work. If AWS refused them,
@@ -234,7 +234,8 @@ impl Opener {
         self.0.note(region, outcome.map(|opened| opened.account))
     }
 
-    /// As [`Self::lookup_in`]: a session that is opened through another one calls itself.
+    /// As [`Self::lookup_in`], whose future is large and seldom needed. A session that is opened
+    /// through another one calls itself.
     fn lookup_boxed<'a>(
         &'a self,
         region: &'a Region,
@@ -504,7 +505,8 @@ async fn keep_fresh(opener: Weak<Inner>, refused: Arc<Notify>) {
         opener.note_recovery();
         let is_due = opener.state.lock().session.is_due(cause, now());
         if is_due {
-            opener.renew(cause).await;
+            // Each session has such a task, which is small while it waits.
+            Box::pin(opener.renew(cause)).await;
         }
     }
 }
