@@ -16,7 +16,7 @@ use crate::clock::Moment;
 use crate::engine::ObjectRef;
 use crate::engine::rows::{Claim, Row, Rows};
 use crate::ids::{LaneId, Scope};
-use crate::lightsail::Instance;
+use crate::lightsail::{self, Instance};
 
 /// What is remembered.
 #[derive(Debug, Default)]
@@ -226,9 +226,14 @@ impl Memory {
         }
     }
 
-    /// The reset with this claim takes its intent back, and its mark: it has called nothing.
+    /// The reset with this claim has taken its mark back, because no call took effect, and now
+    /// takes back its intent. Until that is on record, it is known here, or the next reconciliation
+    /// would look for a call.
     pub(super) fn note_taken_back(&self, at: &ObjectRef, claim: &ResetClaim, lane: &LaneId) {
-        self.take_recollection(at, &claim.uid);
+        if let Some(known) = self.open.lock().get_mut(at).filter(|known| known.uid == claim.uid) {
+            known.is_marked = false;
+            known.call.get_or_insert_with(|| Err(lightsail::Error::outdated()));
+        }
         self.give_up(claim, lane);
     }
 

@@ -22,6 +22,15 @@ pub(super) fn end(status: &HostKeyResetStatus) -> Option<MarkState> {
     }
 }
 
+/// The status after the intent is taken back: no call took effect. If one was throttled, what was
+/// there before it stays, until the next intent.
+pub(super) fn take_back(status: &mut HostKeyResetStatus, was_throttled: bool) {
+    status.attempts = 0;
+    if !was_throttled {
+        (status.last_operation_before, status.lightsail_date) = (None, None);
+    }
+}
+
 /// What `Ready` says.
 pub(super) fn message(status: &HostKeyResetStatus) -> &str {
     find(&status.conditions, READY).map_or("", |ready| &ready.message)

@@ -121,12 +121,14 @@ impl StdError for Error {}
 pub(super) const LONGEST_CODE: usize = 64;
 
 const ENDLESS_LIST: &str = "EndlessList";
+const WAITED_TOO_LONG: &str = "WaitedTooLong";
 pub(super) const WRONG_ACCOUNT: &str = "WrongAccount";
 pub(super) const REFUSED_CREDENTIALS: &str = "RefusedCredentials";
 /// What a source provided and nobody can use, or no longer provides.
 pub(super) const UNUSABLE_CREDENTIALS: &str = "UnusableCredentials";
 /// Codes from which something follows, and which only the operator itself gives.
-const OWN: [&str; 4] = [ENDLESS_LIST, WRONG_ACCOUNT, REFUSED_CREDENTIALS, UNUSABLE_CREDENTIALS];
+const OWN: [&str; 5] =
+    [ENDLESS_LIST, WAITED_TOO_LONG, WRONG_ACCOUNT, REFUSED_CREDENTIALS, UNUSABLE_CREDENTIALS];
 
 /// Whether a text of an answer can be a code.
 pub(super) fn is_code(text: &str) -> bool {
@@ -163,7 +165,13 @@ impl Error {
     /// Too many requests waited before this one, so it was not sent.
     pub(super) fn waited_too_long() -> Self {
         let message = "AWS accepts so few requests that this one has not been sent yet";
-        Self::new(ErrorKind::Throttled, "WaitedTooLong", message)
+        Self::new(ErrorKind::Throttled, WAITED_TOO_LONG, message)
+    }
+
+    /// Whether AWS itself throttled a request that it got.
+    #[must_use]
+    pub fn is_throttled_by_aws(&self) -> bool {
+        self.kind == ErrorKind::Throttled && self.code != WAITED_TOO_LONG
     }
 
     /// What was asked for has failed, as the operation says. Nothing bounds its words.
@@ -183,7 +191,7 @@ impl Error {
     }
 
     /// It is not wanted any more.
-    pub(super) fn outdated() -> Self {
+    pub(crate) fn outdated() -> Self {
         let message = "nothing was sent, because the object or its account changed in the meantime";
         Self::new(ErrorKind::Outdated, "Outdated", message)
     }

@@ -13,6 +13,7 @@ use super::memory::{InstanceKey, Memory, Recollection, SearchMoments};
 use super::message::Message;
 use super::observe::{effect_window, observed, turn_timing};
 use super::plan::{self, ReadStep, Step};
+use super::record;
 use super::turns::is_in_the_way;
 use super::world::{Call, Desired, InstanceRead, KnownOperation, Observed, Search, Turn};
 use super::{desired, status};
@@ -156,13 +157,13 @@ impl<'a> Run<'a> {
                 self.remember();
             }
             Step::End(end) => self.end(&end).await?,
-            Step::TakeBack { verdict, remove_mark } => {
+            Step::TakeBack { verdict, remove_mark, was_throttled } => {
                 // First the mark: under an intent without one, nothing was done.
                 if remove_mark {
                     self.annotate(None).await?;
                 }
                 self.memory.note_taken_back(self.at, &self.claim(), &self.lane());
-                self.observed.status.attempts = 0;
+                record::take_back(&mut self.observed.status, was_throttled);
                 return self.wait(verdict).await.map(Some);
             }
             Step::Progress { operations, verdict } => {

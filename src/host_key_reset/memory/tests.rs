@@ -167,6 +167,8 @@ fn one_that_was_taken_back_and_goes_leaves_no_turn() {
     memory.note_marking(&at, &begun, EFFECT);
     let unmarked = ResetClaim { mark: None, ..begun };
     memory.note_taken_back(&at, &unmarked, &lane());
+    let known = memory.recollection(&at, "own");
+    assert!(known.call.is_some_and(|call| call.is_err()), "its intent is on record still");
     memory.note_gone(&at, &unmarked, &lane(), None, EFFECT);
     assert!(may_begin(&memory, "next"));
 }

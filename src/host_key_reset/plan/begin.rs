@@ -85,15 +85,13 @@ fn write_ahead(desired: &Desired, observed: &Observed) -> Result<Step, Step> {
 
 /// What was done since a call of this reset was throttled, and is on record for no other one. I6:
 /// it may come from that call all the same, and another call could delete a key that was recorded
-/// since.
+/// since. Of a call that was refused otherwise, no date is on record.
 fn done_though_throttled<'a>(
     desired: &Desired,
     observed: &Observed,
     operations: &'a [Operation],
 ) -> Option<&'a Operation> {
-    let has_called = observed.status.start_time.is_some() && !observed.intent_written;
-    let shows = reason(&observed.status.conditions, READY);
-    let was_throttled = has_called && shows == Some(Reason::Throttled);
+    let was_throttled = !is_open(observed) && observed.intent_date().is_some();
     newer(desired, observed, operations).filter(|_| was_throttled)
 }
 

@@ -45,6 +45,9 @@ pub enum Step {
         verdict: Verdict,
         /// Whether there is a mark of this object's to take off.
         remove_mark: bool,
+        /// Whether Lightsail throttled the call. Then what was there before it stays on record, so
+        /// that the list tells if it took effect all the same.
+        was_throttled: bool,
     },
     /// Note when the search began, or when its first list was read.
     NoteSearch(Search),

@@ -7,11 +7,17 @@ use crate::error::Error;
 use crate::host_key_reset::mark::MarkState;
 use crate::host_key_reset::world::{Desired, Observed};
 use crate::kube_error::{is_lasting_refusal, was_not_sent};
+use crate::lightsail;
 
 /// Takes back the mark and the intent, and says why. The mark of another object or spec stays.
 pub(super) fn take_back(desired: &Desired, observed: &Observed, verdict: Verdict) -> Step {
     let verdict = not_yet(desired, observed, verdict);
-    Step::TakeBack { verdict, remove_mark: observed.own_mark(desired).is_some() }
+    let refusal = observed.call.as_ref().and_then(|call| call.as_ref().err());
+    Step::TakeBack {
+        verdict,
+        remove_mark: observed.own_mark(desired).is_some(),
+        was_throttled: refusal.is_some_and(lightsail::Error::is_throttled_by_aws),
+    }
 }
 
 /// What an object shows, if the mark of its call was refused or never sent. The call is not made

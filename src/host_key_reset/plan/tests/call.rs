@@ -337,7 +337,6 @@ fn throttled(observed: &mut Observed, done: Vec<Operation>) {
     (observed.status.attempts, observed.mark) = (0, None);
     observed.status.lightsail_date = Some("2026-11-24T11:59:50Z".to_owned());
     observed.status.last_operation_before = Some("before".to_owned());
-    shows(observed, Reason::Throttled);
     found(observed);
     let before = operation("before", "Succeeded", "2026-11-24T11:00:00Z");
     observed.operations = Some(([done, vec![before]].concat(), observed.now));
@@ -360,13 +359,18 @@ fn i6_what_was_done_since_a_call_was_throttled_may_come_from_it() {
         ("before its intent", |_, o| {
             throttled(o, vec![operation("older", "Succeeded", "2026-11-24T11:59:49Z")]);
         }, "WriteIntent"),
+        ("whatever was shown since", |_, o| {
+            throttled(o, since());
+            shows(o, Reason::ServiceError);
+        }, "Failed OutcomeUnknown"),
         ("after a denial, which is certain", |_, o| {
             throttled(o, since());
-            shows(o, Reason::AccessDenied);
+            record::take_back(&mut o.status, false);
         }, "WriteIntent"),
         ("a read was throttled, and nothing was called yet", |_, o| {
             throttled(o, since());
-            o.status.start_time = None;
+            record::take_back(&mut o.status, false);
+            shows(o, Reason::Throttled);
         }, "WriteIntent"),
         ("once the new intent is written, it counts as done before", |_, o| {
             throttled(o, since());

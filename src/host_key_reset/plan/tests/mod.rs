@@ -26,6 +26,7 @@ use crate::api::{HostKeyResetStatus, Operation, Reason};
 use crate::engine::Verdict;
 use crate::engine::action::Next;
 use crate::host_key_reset::mark::{Mark, MarkState};
+use crate::host_key_reset::record;
 use crate::host_key_reset::world::{InstanceRead, KnownOperation, Search, Turn, later};
 use crate::lightsail::{Acknowledged, Error, Instance};
 

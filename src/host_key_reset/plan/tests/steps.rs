@@ -22,6 +22,30 @@ fn only_its_own_mark_is_taken_off() {
 }
 
 #[test]
+fn i6_what_was_there_before_a_throttled_call_stays_on_record() {
+    let waited_too_long = || {
+        let error = failure(ErrorKind::Throttled);
+        Some(Err(Error { code: "WaitedTooLong".to_owned(), ..error }))
+    };
+    for (name, call, expected) in [
+        ("Lightsail throttled it", error(ErrorKind::Throttled), true),
+        ("it waited for its turn in vain, and was never sent", waited_too_long(), false),
+        ("it was denied", error(ErrorKind::Denied), false),
+    ] {
+        let mut observed = observed();
+        begun(&mut observed);
+        observed.status.lightsail_date = Some(NOW.to_owned());
+        observed.call = call;
+        let Step::TakeBack { was_throttled, .. } = plan(&desired(), &observed) else {
+            panic!("{name}");
+        };
+        record::take_back(&mut observed.status, was_throttled);
+        assert_eq!(observed.status.attempts, 0, "{name}");
+        assert_eq!(observed.status.lightsail_date.is_some(), expected, "{name}");
+    }
+}
+
+#[test]
 fn only_operations_that_are_under_way_are_looked_up_and_the_others_stay_as_they_are() {
     let mut observed = observed();
     begun(&mut observed);
@@ -132,7 +156,7 @@ fn i8_whoever_removes_the_mark_is_named_and_a_record_stays_as_it_is() {
     let mut observed = observed();
     intended(&mut observed);
     observed.mark_accepted = Some(MarkState::Started);
-    let Step::TakeBack { verdict, remove_mark } = plan(&desired(), &observed) else {
+    let Step::TakeBack { verdict, remove_mark, .. } = plan(&desired(), &observed) else {
         panic!("nothing was called");
     };
     assert!(!remove_mark, "there is none");

@@ -59,7 +59,7 @@ fn choices() -> impl Strategy<Value = Choices> {
         select(vec![Backup::Required, Backup::Skip]),
         // In the order in which `world` names them.
         (often(0.3), often(0.3), often(0.1), any::<bool>(), often(0.1), often(0.2))
-            .prop_map(|flags| <[bool; 6]>::from(flags)),
+            .prop_map(<[bool; 6]>::from),
         mostly(0.7, 0..2_usize),
     );
     let origin = select(vec![Origin::Imported, Origin::Generated, Origin::Adopted,
@@ -220,7 +220,6 @@ fn for_all(property: impl Fn(&Desired, &Observed) -> Result<About, TestCaseError
     });
     run.unwrap_or_else(|error| panic!("{error}"));
     let reached = reached.get();
-    println!("a property about {reached} worlds");
     assert!(reached >= FEWEST, "the property is about {reached} worlds only");
 }
 

@@ -230,8 +230,8 @@ impl Plans {
             }
             Step::WriteMark(state) => (Act::WriteMark(marked(&state)), None),
             Step::Call => (Act::Call, None),
-            Step::TakeBack { verdict, .. } => {
-                observed.status.attempts = 0;
+            Step::TakeBack { verdict, was_throttled, .. } => {
+                record::take_back(&mut observed.status, was_throttled);
                 (Act::TakeBack, Some(status::waiting(&object, &observed, &verdict)))
             }
             Step::NoteSearch(search) => {
