@@ -138,7 +138,8 @@ impl ApiServer {
     }
 
     /// Sends a write in this namespace, or in none, if the Lease lasts long enough when its turn
-    /// comes.
+    /// among the writes comes. Reads may still be ahead of it in the client's own line: it may be
+    /// sent later then, and does no harm.
     ///
     /// # Errors
     /// As [`Self::read`]. Nothing was sent if it is [`Error::NotLeading`], or if others took so
