@@ -202,11 +202,10 @@ fn may_have_one(object: &LightsailKeyPair) -> bool {
     object.status.as_ref().is_some_and(record::may_be_under_way)
 }
 
-/// As [`PairClaim::counts`] of [`row_of`].
-pub(super) fn counts(object: &LightsailKeyPair, was_refused: bool) -> bool {
-    let has_pair = object.status.as_ref().is_some_and(|status| status.arn.is_some());
-    let is_refused = || was_refused || is_refused(Shown::of(object).reason);
-    !is_left(object) && (has_pair || (may_have_one(object) && !is_refused()))
+/// Whether an object may get a pair: until then, it counts for younger ones.
+pub(super) fn may_get_one(row: &Row<PairClaim>) -> bool {
+    let is_able = |claim: &PairClaim| claim.wants_pair && !claim.is_refused && !claim.is_idle;
+    row.claim.as_ref().is_some_and(is_able) && !is_hindered(row.shown.reason)
 }
 
 /// Whether anything can be done for an object.
@@ -292,6 +291,7 @@ fn is_hindered(reason: Option<Reason>) -> bool {
         reason,
         Some(
             Reason::NameConflict
+                | Reason::SecretNotOwned
                 | Reason::SourceNotFound
                 | Reason::SourceTooLarge
                 | Reason::InvalidPublicKey
@@ -404,13 +404,7 @@ pub(super) fn owned(
         let claim = row.claim.as_ref();
         let is_ahead = |claim: &&PairClaim| {
             let is_older = || (claim.created_at, &row.uid) < (desired.created_at, &own_uid);
-            claim.counts()
-                || (claim.wants_pair
-                    && !claim.is_refused
-                    && !claim.is_idle
-                    && !has_place
-                    && !is_hindered(row.shown.reason)
-                    && is_older())
+            claim.counts() || (may_get_one(row) && !has_place && is_older())
         };
         let may_have_one = |claim: &PairClaim| claim.wants_pair || claim.may_have_one;
         // One that cannot act may have been edited while it was about to import.

@@ -18,9 +18,9 @@ use crate::api::account::NamespacesFrom;
 use crate::api::{LightsailKeyPair, Reason};
 use crate::clock::Moment;
 use crate::digest::Digest;
-use crate::engine::rows::Rows;
+use crate::engine::rows::{Row, Rows};
 use crate::engine::tables::ByUid;
-use crate::engine::{ObjectRef, Outcome};
+use crate::engine::{ObjectRef, Outcome, Settings};
 use crate::ids::{Arn, KeyPairName, LaneId, Scope};
 use crate::lightsail::KeyPair;
 
@@ -69,11 +69,23 @@ pub(super) struct Memory {
     pub(super) vanished: Mutex<HashMap<ObjectRef, Vanished>>,
 }
 
-/// Why an object counts, if it does and has its row.
-fn counted(rows: &Rows<PairClaim>, room: &Room, at: &ObjectRef, uid: &str) -> Counted {
+/// Why an object counts in this lane, if it does. It is as its row says.
+fn counted(row: &Row<PairClaim>, room: &Room, at: &ObjectRef, lane: &LaneId) -> Counted {
+    let Some(claim) = &row.claim else {
+        return Counted { has_place: room.has_place(&row.uid.to_string()), ..Counted::default() };
+    };
+    let may_get_one = row.lane == *lane && claim::may_get_one(row);
+    Counted {
+        on_record: claim.counts(),
+        has_place: room.has_place(&row.uid.to_string()),
+        is_ahead: may_get_one && room.is_ahead(at, lane, claim.created_at, &row.uid),
+    }
+}
+
+/// The same of the object with this uid, if it is there.
+fn counted_by_row(rows: &Rows<PairClaim>, room: &Room, at: &ObjectRef, uid: &str) -> Counted {
     let row = rows.get(at).filter(|row| row.uid == *uid);
-    let counts = row.and_then(|row| row.claim.as_ref()).is_some_and(PairClaim::counts);
-    Counted { on_record: counts, has_place: row.is_some() && room.has_place(uid) }
+    row.map_or_else(Counted::default, |row| counted(row, room, at, &row.lane))
 }
 
 /// No list is used that is older: that is the longest interval, and some time for reading one.
@@ -266,14 +278,32 @@ impl Memory {
         self.edit(uid, |known| known.import = ImportCall::Sent(sent));
     }
 
-    /// The record of an object is about to be this.
-    pub(super) fn note_record(&self, at: &ObjectRef, uid: &str, object: &LightsailKeyPair) {
+    /// An object is about to be this. It has its place, or has none, as before.
+    pub(super) fn note_object(
+        &self,
+        at: &ObjectRef,
+        object: &LightsailKeyPair,
+        settings: &Settings,
+    ) {
         let (rows, mut room) = (self.rows.lock(), self.room.lock());
-        let before = counted(&rows, &room, at, uid);
-        if let Some(row) = rows.get(at).filter(|_| before.on_record) {
-            let on_record = claim::counts(object, self.is_refused(uid));
-            room.note(at, &row.lane, before, Counted { on_record, ..before });
+        let uid = object.metadata.uid.as_deref().unwrap_or_default();
+        let Some(before) = rows.get(at).filter(|row| row.uid == *uid) else { return };
+        // Where nobody waits, it is not asked what the object says.
+        if !room.has_line(at, &before.lane) {
+            return;
         }
+        let after = claim::row_of(object, settings, self.is_refused(uid));
+        let of = |row: &Row<PairClaim>| counted(row, &room, at, &before.lane);
+        let (counted, counts) = (of(before), of(&after));
+        room.note(at, &before.lane, counted, counts);
+    }
+
+    /// An object is gone, of which this was kept.
+    pub(super) fn note_gone(&self, at: &ObjectRef, row: &Row<PairClaim>) {
+        let uid = row.uid.to_string();
+        let before = counted(row, &self.room.lock(), at, &row.lane);
+        self.forget_gone(at, &uid);
+        self.room.lock().note(at, &row.lane, before, Counted::default());
     }
 
     /// The object with this uid is not about to import any more.
@@ -292,9 +322,9 @@ impl Memory {
         change: impl FnOnce(&mut Rows<PairClaim>, &mut Room),
     ) {
         let (mut rows, mut room) = (self.rows.lock(), self.room.lock());
-        let before = counted(&rows, &room, at, uid);
+        let before = counted_by_row(&rows, &room, at, uid);
         change(&mut rows, &mut room);
-        let after = counted(&rows, &room, at, uid);
+        let after = counted_by_row(&rows, &room, at, uid);
         room.note(at, &rows.lane(at), before, after);
     }
 
@@ -336,18 +366,28 @@ impl Memory {
     pub(super) fn note_refusal(&self, at: &ObjectRef, uid: &str, is_refused: bool) {
         self.refused.lock().set(uid, is_refused.then_some(()));
         if is_refused {
-            self.change(at, uid, |rows, _| rows.edit_claim(at, |claim| claim.is_refused = true));
+            // Another object may have its name by now.
+            self.change(at, uid, |rows, _| {
+                if rows.has_uid(at, uid) {
+                    rows.edit_claim(at, |claim| claim.is_refused = true);
+                }
+            });
         }
     }
 
     /// An object has counted, and found no room. It says so in a moment, and counts for nothing
     /// from now on. That makes room for the next one, not for itself.
     pub(super) fn wait_for_room(&self, rows: &mut Rows<PairClaim>, room: &mut Room, it: Waits<'_>) {
-        let before = counted(rows, room, it.at, it.uid);
+        // Whoever is younger counts all that it counted.
+        let of = |rows: &Rows<PairClaim>, room: &Room| Counted {
+            is_ahead: false,
+            ..counted_by_row(rows, room, it.at, it.uid)
+        };
+        let before = of(rows, room);
         self.refused.lock().set(it.uid, Some(()));
         rows.edit_claim(it.at, |claim| claim.is_refused = true);
         room.drop_place(it.uid);
-        let after = counted(rows, room, it.at, it.uid);
+        let after = of(rows, room);
         room.wait(it, before, after);
     }
 
@@ -443,7 +483,8 @@ mod tests {
             let (memory, before) = (Memory::default(), Moment::now());
             if is_within {
                 let name = Digest::of(KeyPairName::from("fleet"));
-                memory.room.lock().take_place("u", name);
+                let at = ObjectRef::new("team-a", "fleet");
+                memory.room.lock().take_place(&at, &"eu-west-1".into(), "u", name);
             }
             if let Some(leaves_pair) = leaves_pair {
                 memory.note_end("u", leaves_pair);

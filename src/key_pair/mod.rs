@@ -25,7 +25,6 @@ use self::act::Run;
 use self::claim::PairClaim;
 use self::memory::{Memory, Vanished};
 use self::plan::Confirmation;
-use self::room::Counted;
 use crate::api::{FINALIZER, LightsailKeyPair, Reason};
 use crate::clock::Moment;
 use crate::engine::action::Next;
@@ -272,10 +271,7 @@ fn forget(memory: &Memory, at: &ObjectRef, row: &Row<PairClaim>) {
     // Nobody may have seen it go: then this is all that is known of it.
     let has_record = claim.is_some_and(|claim| claim.arn.is_some() || claim.may_have_one);
     memory.note_left(&at.namespace, &uid, has_record);
-    let on_record = claim.is_some_and(PairClaim::counts);
-    let before = Counted { on_record, has_place: memory.room.lock().has_place(&uid) };
-    memory.forget_gone(at, &uid);
-    memory.room.lock().note(at, &row.lane, before, Counted::default());
+    memory.note_gone(at, row);
 }
 
 impl Controller for KeyPairs {
@@ -308,7 +304,7 @@ impl Controller for KeyPairs {
             let predecessor = rows.predecessor(&at, uid).cloned();
             (predecessor, is_known, rows.are_complete(&at.namespace))
         };
-        self.memory.note_record(&at, uid, object);
+        self.memory.note_object(&at, object, &self.ctx.settings);
         if let Some(row) = predecessor {
             forget(&self.memory, &at, &row);
         }

@@ -21,12 +21,14 @@ pub(super) struct Counted {
     pub(super) on_record: bool,
     /// It was found to be within the limit, and may be about to import.
     pub(super) has_place: bool,
+    /// It may get a pair, and is older than all that wait in its line, which leave it that.
+    pub(super) is_ahead: bool,
 }
 
 /// Whether there is room for the pair of another object once one that counted like this counts like
 /// that. One that replaces its pair makes none.
 fn makes_room(before: Counted, after: Counted) -> bool {
-    let counts = |counted: Counted| counted.on_record || counted.has_place;
+    let counts = |it: Counted| it.on_record || it.has_place || it.is_ahead;
     counts(before) && !counts(after)
 }
 
@@ -41,6 +43,10 @@ pub(super) struct Waits<'a> {
 
 /// A namespace, and a lane.
 type LineKey = (Arc<str>, LaneId);
+
+fn line_of(at: &ObjectRef, lane: &LaneId) -> LineKey {
+    (Arc::clone(&at.namespace), lane.clone())
+}
 
 /// The oldest comes first.
 type Age = (Option<Timestamp>, Uid);
@@ -88,9 +94,34 @@ impl Room {
         self.places.get(uid).is_some()
     }
 
-    /// The object with this uid has counted, and may import a pair of this name.
-    pub(super) fn take_place(&mut self, uid: &str, name: Digest<KeyPairName>) {
-        self.step_out(uid);
+    /// Whether anybody waits in the line of this object, or has been called.
+    pub(super) fn has_line(&self, at: &ObjectRef, lane: &LaneId) -> bool {
+        self.lines.contains_key(&line_of(at, lane))
+    }
+
+    /// Whether somebody waits in the line of this object, and nobody who is as old.
+    pub(super) fn is_ahead(
+        &self,
+        at: &ObjectRef,
+        lane: &LaneId,
+        created_at: Option<Timestamp>,
+        uid: &Uid,
+    ) -> bool {
+        let first = self.lines.get(&line_of(at, lane)).and_then(|it| it.waiting.first_key_value());
+        first.is_some_and(|((first_created_at, first_uid), _)| {
+            (created_at, uid) < (*first_created_at, first_uid)
+        })
+    }
+
+    /// An object in this lane has counted, and may import a pair of this name.
+    pub(super) fn take_place(
+        &mut self,
+        at: &ObjectRef,
+        lane: &LaneId,
+        uid: &str,
+        name: Digest<KeyPairName>,
+    ) {
+        self.step_over(uid, &line_of(at, lane));
         self.places.insert(uid, name);
     }
 
@@ -102,9 +133,9 @@ impl Room {
     /// An object has counted, and found no room. Before that, it counted like this: if it counts no
     /// more, the next one tries.
     pub(super) fn wait(&mut self, it: Waits<'_>, before: Counted, after: Counted) {
-        let key: LineKey = (Arc::clone(&it.at.namespace), it.lane.clone());
+        let key = line_of(it.at, it.lane);
         let missed = self.lines.get(&key).map_or(0, |line| line.missed);
-        self.step_out(it.uid);
+        self.step_over(it.uid, &key);
         self.drop_place(it.uid);
         self.note(it.at, it.lane, before, after);
         let age = (it.created_at, Uid::from(it.uid));
@@ -131,7 +162,7 @@ impl Room {
         if self.lines.is_empty() {
             return;
         }
-        self.call_next(&(Arc::clone(&at.namespace), lane.clone()));
+        self.call_next(&line_of(at, lane));
     }
 
     fn call_next(&mut self, key: &LineKey) {
@@ -162,6 +193,14 @@ impl Room {
             }
         }
         called_at.map(|_| key)
+    }
+
+    /// Takes an object out of its line, as it has counted in this one. If it was called in another
+    /// one, that was another account: the next one there tries.
+    fn step_over(&mut self, uid: &str, counted_in: &LineKey) {
+        if let Some(key) = self.step_out(uid).filter(|key| key != counted_in) {
+            self.call_next(&key);
+        }
     }
 
     /// A reconciliation that began then ended without a count: the object waits for something else.
@@ -202,10 +241,11 @@ impl Room {
 mod tests {
     use super::*;
 
-    const PAIR: Counted = Counted { on_record: true, has_place: false };
-    const PLACE: Counted = Counted { on_record: false, has_place: true };
-    const BOTH: Counted = Counted { on_record: true, has_place: true };
-    const NOTHING: Counted = Counted { on_record: false, has_place: false };
+    const NOTHING: Counted = Counted { on_record: false, has_place: false, is_ahead: false };
+    const PAIR: Counted = Counted { on_record: true, ..NOTHING };
+    const PLACE: Counted = Counted { has_place: true, ..NOTHING };
+    const BOTH: Counted = Counted { has_place: true, ..PAIR };
+    const AHEAD: Counted = Counted { is_ahead: true, ..NOTHING };
 
     fn lane() -> LaneId {
         "eu-west-1/a".into()
@@ -230,8 +270,8 @@ mod tests {
         room.take_called().into_iter().map(|(at, _)| at.name.to_string()).collect()
     }
 
-    fn name() -> Digest<KeyPairName> {
-        Digest::of(KeyPairName::from("fleet"))
+    fn take_place(room: &mut Room, uid: &str) {
+        room.take_place(&at(uid), &lane(), uid, Digest::of(KeyPairName::from("fleet")));
     }
 
     fn is_empty(room: &Room) -> bool {
@@ -248,6 +288,8 @@ mod tests {
             ("it replaces its pair", PAIR, PAIR, false),
             ("its pair is gone, and it may import another", BOTH, PLACE, false),
             ("the pair that it has imported is on record", BOTH, PAIR, false),
+            ("it is no longer to get one before younger ones", AHEAD, NOTHING, true),
+            ("its import came to nothing, and it tries again", BOTH, AHEAD, false),
             ("it never counted", NOTHING, NOTHING, false),
             ("it counts", NOTHING, PLACE, false),
         ] {
@@ -290,7 +332,7 @@ mod tests {
         assert_eq!(called(&mut room), [""; 0], "I14: once");
         assert_eq!(room.since("a"), None);
         room.make_room(&at("gone"), &lane());
-        room.take_place("a", name());
+        take_place(&mut room, "a");
         assert_eq!(room.since("a"), None, "it has its place");
     }
 
@@ -315,11 +357,11 @@ mod tests {
             ("it waits for something else", (|room| room.leave("a", Moment::now())) as End, "b"),
             ("it is gone", |room| room.forget("a"), "b"),
             ("it cannot be read", |room| room.give_up("a"), "b"),
-            ("it imports", |room| room.take_place("a", name()), ""),
+            ("it imports", |room| take_place(room, "a"), ""),
             (
                 "its import came to nothing",
                 |room| {
-                    room.take_place("a", name());
+                    take_place(room, "a");
                     room.drop_place("a");
                     room.note(&at("a"), &lane(), PLACE, NOTHING);
                 },
@@ -356,7 +398,7 @@ mod tests {
     #[test]
     fn the_place_of_one_that_finds_no_room_goes_to_another_one() {
         let mut room = Room::default();
-        room.take_place("a", name());
+        take_place(&mut room, "a");
         wait(&mut room, "b", 2);
         let own = at("a");
         let waits = Waits { at: &own, lane: &lane(), uid: "a", created_at: None };
@@ -368,13 +410,52 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_older_than_all_that_wait_is_ahead_of_them() {
+        let mut room = Room::default();
+        let time = |seconds| Some(Timestamp::from_second(seconds).unwrap());
+        let is_ahead = |room: &Room, uid: &str, lane: &str, seconds| {
+            room.is_ahead(&at(uid), &lane.into(), time(seconds), &Uid::from(uid))
+        };
+        assert!(!is_ahead(&room, "a", "eu-west-1/a", 1), "nobody waits");
+        wait(&mut room, "b", 5);
+        wait(&mut room, "d", 7);
+        for (uid, lane, seconds, expected) in [
+            ("a", "eu-west-1/a", 4, true),
+            ("a", "eu-west-1/a", 5, true),
+            ("c", "eu-west-1/a", 5, false),
+            ("a", "eu-west-1/a", 6, false),
+            ("a", "eu-west-1/b", 4, false),
+        ] {
+            assert_eq!(is_ahead(&room, uid, lane, seconds), expected, "{uid} {lane} {seconds}");
+        }
+    }
+
+    #[test]
+    fn whoever_was_called_and_uses_another_account_now_leaves_that_room_to_the_next() {
+        let (other, name) = ("eu-west-1/b".into(), Digest::of(KeyPairName::from("fleet")));
+        for finds_room in [true, false] {
+            let mut room = Room::default();
+            wait(&mut room, "a", 1);
+            wait(&mut room, "b", 2);
+            room.make_room(&at("gone"), &lane());
+            assert_eq!(called(&mut room), ["a"]);
+            if finds_room {
+                room.take_place(&at("a"), &other, "a", name);
+            } else {
+                wait_in(&mut room, &at("a"), &other, 1);
+            }
+            assert_eq!(called(&mut room), ["b"], "{finds_room}");
+        }
+    }
+
+    #[test]
     fn nothing_is_kept_of_objects_that_are_gone() {
         let mut room = Room::default();
         for uid in ["a", "b", "c"] {
             wait(&mut room, uid, 1);
         }
         wait(&mut room, "a", 1);
-        room.take_place("d", name());
+        take_place(&mut room, "d");
         room.make_room(&at("gone"), &lane());
         for uid in ["d", "c", "b", "a", "never seen"] {
             room.forget(uid);

@@ -1,18 +1,24 @@
 use std::time::Instant;
 
+use k8s_openapi::jiff::Timestamp;
+
 use super::*;
 use crate::digest::Digest;
 use crate::engine::rows::{Shown, claim_key};
+use crate::engine::tests::settings;
 use crate::engine::trigger::Trigger;
 use crate::ids::KeyPairName;
-use crate::key_pair::room::Waits;
+use crate::key_pair::room::{Counted, Waits};
+
+/// Those that wait have no time of creation, and are the oldest.
+const YOUNGER: Timestamp = Timestamp::UNIX_EPOCH;
 
 fn claim(arn: Option<&str>, may_have_one: bool) -> PairClaim {
     PairClaim {
         key: claim_key("eu-west-1", "fleet"),
         name: Digest::of("fleet"),
         owner: Digest::of("cluster/team-a/fleet"),
-        created_at: None,
+        created_at: Some(YOUNGER),
         arn: arn.map(Digest::of),
         account: None,
         wants_pair: true,
@@ -71,7 +77,8 @@ fn beside(claim: Option<PairClaim>, has_place: bool) -> (Memory, ObjectRef) {
     let (memory, at) = (Memory::default(), ObjectRef::new("team-a", "fleet"));
     memory.rows.lock().apply(&at, row("eu-west-1/a", claim), Instant::now());
     if has_place {
-        memory.room.lock().take_place("u", Digest::of(KeyPairName::from("fleet")));
+        let name = Digest::of(KeyPairName::from("fleet"));
+        memory.room.lock().take_place(&at, &"eu-west-1/a".into(), "u", name);
     }
     wait(&memory, "waits");
     (memory, at)
@@ -85,6 +92,12 @@ fn an_object_that_counted_and_is_gone_makes_room() {
         ("it was about to import", Some(claim(None, false)), true, 1),
         ("all of them", Some(claim(HAS_PAIR, false)), true, 1),
         ("none of them", Some(claim(None, false)), false, 0),
+        (
+            "none, but it was older than all that wait",
+            Some(PairClaim { created_at: None, ..claim(None, false) }),
+            false,
+            1,
+        ),
         ("another tool alone held it", None, false, 0),
     ] {
         let (memory, at) = beside(claim, has_place);
@@ -137,6 +150,7 @@ fn an_import_of_an_object_that_is_refused_makes_room() {
         (claim(None, true), false, 1),
         (claim(None, true), true, 0),
         (claim(HAS_PAIR, false), false, 0),
+        (PairClaim { created_at: None, ..claim(None, false) }, false, 1),
     ] {
         let (memory, at) = beside(Some(claim), has_place);
         memory.note_refusal(&at, "u", true);
@@ -154,7 +168,8 @@ fn i14_an_object_that_finds_no_room_does_not_call_itself() {
     for _ in 0..2 {
         {
             let (mut rows, mut room) = (memory.rows.lock(), memory.room.lock());
-            let waits = Waits { at: &at, lane: &"eu-west-1/a".into(), uid: "u", created_at: None };
+            let (lane, created_at) = ("eu-west-1/a".into(), Some(YOUNGER));
+            let waits = Waits { at: &at, lane: &lane, uid: "u", created_at };
             memory.wait_for_room(&mut rows, &mut room, waits);
         }
         assert!(memory.is_refused("u"), "also if the watch shows an older version of it");
@@ -168,8 +183,10 @@ fn what_the_watch_shows_makes_room_if_nothing_is_on_record_any_more() {
     let object = |status: serde_json::Value, metadata: serde_json::Value| {
         let mut object = serde_json::json!({
             "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair",
-            "metadata": { "name": "fleet", "namespace": "team-a", "finalizers": [FINALIZER] },
-            "spec": { "type": "Imported", "region": "eu-west-1" }, "status": status,
+            "metadata": { "name": "fleet", "namespace": "team-a", "uid": "u",
+                "creationTimestamp": YOUNGER.to_string(), "finalizers": [FINALIZER] },
+            "spec": { "type": "Imported", "region": "eu-west-1", "accountRef": { "name": "a" } },
+            "status": status,
         });
         object["metadata"].as_object_mut().unwrap().extend(metadata.as_object().unwrap().clone());
         serde_json::from_value::<LightsailKeyPair>(object).unwrap()
@@ -191,7 +208,41 @@ fn what_the_watch_shows_makes_room_if_nothing_is_on_record_any_more() {
         ("another tool alone holds it", claim(HAS_PAIR, false), false, &arn, &released, 1),
     ] {
         let (memory, at) = beside(Some(before), has_place);
-        memory.note_record(&at, "u", &object(status.clone(), metadata.clone()));
+        memory.note_object(&at, &object(status.clone(), metadata.clone()), &settings());
+        assert_eq!(called(&memory), expected, "{name}");
+    }
+}
+
+#[test]
+fn an_object_that_is_older_than_all_that_wait_makes_room_when_it_is_to_get_no_pair() {
+    let object = |spec: serde_json::Value, reason: &str| {
+        let mut object = serde_json::json!({
+            "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair",
+            "metadata": { "name": "fleet", "namespace": "team-a", "uid": "u" },
+            "spec": { "type": "Generated", "region": "eu-west-1", "accountRef": { "name": "a" },
+                "generated": { "algorithm": "Ed25519", "secret": { "name": "kept" } } },
+            "status": { "conditions": [{ "type": "Ready", "status": "False", "reason": reason,
+                "message": "", "lastTransitionTime": "2026-11-24T12:00:00Z" }] },
+        });
+        object["spec"].as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+        serde_json::from_value::<LightsailKeyPair>(object).unwrap()
+    };
+    let other = serde_json::json!({ "accountRef": { "name": "b" } });
+    let (suspended, absent) =
+        (serde_json::json!({ "suspend": true }), serde_json::json!({ "ensure": "Absent" }));
+    let none = serde_json::json!({});
+    for (name, created_at, spec, reason, expected) in [
+        ("it goes on", None, &none, "InProgress", 0),
+        ("it is suspended", None, &suspended, "InProgress", 1),
+        ("it is to have none", None, &absent, "InProgress", 1),
+        ("it imports nothing until somebody acts", None, &none, "SecretNotOwned", 1),
+        ("it may not use its account", None, &none, "AccountNotAllowed", 1),
+        ("it uses another account", None, &other, "InProgress", 1),
+        ("it never was ahead of those that wait", Some(YOUNGER), &suspended, "InProgress", 0),
+    ] {
+        let claim = PairClaim { created_at, ..claim(None, false) };
+        let (memory, at) = beside(Some(claim), false);
+        memory.note_object(&at, &object(spec.clone(), reason), &settings());
         assert_eq!(called(&memory), expected, "{name}");
     }
 }

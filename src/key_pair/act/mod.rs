@@ -249,6 +249,7 @@ impl<'a> Run<'a> {
             Step::StartOver => return Err(Error::Conflict),
             Step::Leave => {
                 self.leave_line();
+                self.memory.drop_place(self.at, &self.desired.uid);
                 return Ok(Some(Action::gone()));
             }
         }

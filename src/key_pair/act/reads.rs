@@ -120,7 +120,7 @@ impl Run<'_> {
         let (mut room, desired) = (self.memory.room.lock(), &self.desired);
         let owned = claim::owned(self.at, &rows, desired, scope, account_of, &list, room.places());
         if desired.limits.have_room(owned) {
-            room.take_place(uid, Digest::of(&desired.name));
+            room.take_place(self.at, &lane, uid, Digest::of(&desired.name));
         } else {
             let created_at = desired.created_at;
             let waits = Waits { at: self.at, lane: &lane, uid, created_at };

@@ -167,15 +167,16 @@ fn shown_again(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option
     let replaced = observed.recorded.intent.as_ref()?.replaced.as_ref()?;
     let is_same = is_current
         && is_replaced(observed, pair)
-        && match compare(desired, observed, pair)? {
-            Match::Same => true,
-            Match::Different => is_made_before(desired, replaced, pair),
-            Match::Unknown => false,
+        && match compare(desired, observed, pair) {
+            Some(Match::Same) => true,
+            // Its key is not at hand, or was another one.
+            None | Some(Match::Different) => is_made_before(desired, replaced, pair),
+            Some(Match::Unknown) => false,
         };
     is_same.then(|| replaced.origin.unwrap_or(Origin::Adopted))
 }
 
-/// Whether this is a pair that the object made before it got another key: that it is there, and not
+/// Whether this is a pair that the object made, whatever key it has now: that it is there, and not
 /// one that somebody made in its place, is told by the tag, and by the time beside the ARN.
 fn is_made_before(desired: &Desired, replaced: &Replaced, pair: &KeyPair) -> bool {
     let is_made_here = matches!(replaced.origin, Some(Origin::Imported | Origin::Generated));

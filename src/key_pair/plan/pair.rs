@@ -307,7 +307,7 @@ pub(super) fn ownership_lost(desired: &Desired) -> Step {
 }
 
 /// Whether it is the very pair that the status records. Where nothing is recorded, ownership has
-/// compared the key.
+/// compared the key, or all that is recorded of the pair before.
 pub(super) fn is_as_recorded(observed: &Observed, pair: &KeyPair) -> bool {
     let recorded = &observed.recorded;
     recorded.arn.is_none()

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
+use super::ownership::is_replaced;
 use super::refusals::stalled;
 use super::step::Step;
 use crate::api::Reason;
@@ -66,11 +67,14 @@ pub(super) fn public_key<'a>(
     })
 }
 
-/// The step that reads the key where that is needed to know the pair: nothing is recorded.
+/// The step that reads the key where that is needed to know the pair: nothing is recorded of it, as
+/// the intent says nothing of the key of the pair before.
 pub(super) fn needed(desired: &Desired, observed: &Observed, key: &ImportedKey) -> Option<Step> {
     let ImportedKey::From(at) = key else { return None };
+    let shown = observed.pair.as_ref().and_then(|read| read.pair.as_ref());
+    let is_former = shown.is_some_and(|pair| is_replaced(observed, pair));
     let is_needed = observed.recorded.arn.is_none()
-        && observed.recorded.intent.is_none()
+        && (observed.recorded.intent.is_none() || is_former)
         && observed.source.is_none()
         && (desired.expected_fingerprint.is_none() || desired.goal.ends());
     is_needed.then(|| Step::ReadSource(at.clone()))

@@ -236,6 +236,12 @@ fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
 }
 
 /// The key was changed, and a server did not know the pair when it was looked for.
+fn from_source() -> DesiredPair {
+    let at = SourceRef { kind: SourceKind::ConfigMap, name: "keys".to_owned(),
+        key: "fleet".to_owned() };
+    DesiredPair::Imported { key: ImportedKey::From(at), replace: ReplacePolicy::Never }
+}
+
 #[test]
 fn i1_a_pair_with_another_key_is_shown_again_only_by_all_that_is_recorded_of_it() {
     fn base() -> (Desired, Observed) {
@@ -252,6 +258,30 @@ fn i1_a_pair_with_another_key_is_shown_again_only_by_all_that_is_recorded_of_it(
         ("also if no import can take effect any more", |_, o| o.sent = sent(NOW, false),
          "Reconciling InProgress"),
         ("it goes with the object", |d, _| d.goal = Goal::ObjectDeleted, "Delete"),
+        ("a key that stands elsewhere is read before", |d, _| {
+            (d.pair, d.goal) = (from_source(), Goal::ObjectDeleted);
+        }, "ReadSource"),
+        ("it goes with the object where its key is not there any more", |d, o| {
+            (d.pair, d.goal) = (from_source(), Goal::ObjectDeleted);
+            o.source = Some(PublicKeySource::Missing { since: time(NOW), has_object: false });
+        }, "Delete"),
+        ("or the spec has none", |d, _| {
+            d.pair = DesiredPair::Imported { key: ImportedKey::Absent,
+                replace: ReplacePolicy::Never };
+            d.goal = Goal::Absent;
+        }, "Delete"),
+        ("or its Secret is gone", |d, o| {
+            d.pair = DesiredPair::Generated { algorithm: KeyAlgorithm::Ed25519, secret: kept(),
+                replace: ReplacePolicy::Never };
+            (d.goal, o.secret) = (Goal::ObjectDeleted, Lookup::Absent);
+        }, "Delete"),
+        ("an adopted one only with its key", |d, o| {
+            (d.pair, d.goal) = (from_source(), Goal::ObjectDeleted);
+            d.deletion_policy = Some(DeletionPolicy::Delete);
+            o.source = Some(PublicKeySource::Missing { since: time(NOW), has_object: false });
+            let by = replaced("arn:own", pair(SECOND).created_at.as_deref());
+            replace(o, Replaced { origin: Some(Origin::Adopted), ..by });
+        }, "Stalled FingerprintMismatch"),
         ("not by its ARN alone", |_, o| replace(o, replaced("arn:own", None)),
          "Stalled NameConflict"),
         ("not with another time",
