@@ -48,7 +48,7 @@ impl<'a> What<'a> {
     #[must_use]
     pub fn at_least(name: &'a KeyPairName) -> Self {
         if name.is_default() {
-            // Whatever else is asked of it, its private key is downloaded.
+            // Any action will do: which ones it needs depends on its spec.
             Self::DefaultKeyPair(DefaultKeyPairAction::Download)
         } else {
             Self::KeyPair { type_: AllowedKeyPairType::Imported, name, takes_over: false }
@@ -177,13 +177,21 @@ pub fn surely_refuses(
         Grant::Account(entry) if entry.is_deleting && !has_acted => return true,
         Grant::Account(entry) => &entry.spec,
     };
-    // A key pair may be of either type.
-    let is_type_known = !matches!(what, What::KeyPair { .. });
+    let is_for_nobody_here = match what {
+        // It may be of either type.
+        What::KeyPair { .. } => false,
+        What::HostKeyReset => account.allowed.host_key_reset.is_none(),
+        // It may need any of the actions, and there is at least one.
+        What::DefaultKeyPair(_) => {
+            let grant = account.allowed.default_key_pair.as_ref();
+            grant.is_none_or(|grant| grant.namespace != namespace)
+        }
+    };
     let labels = &BTreeMap::new();
     let ask = Ask { namespace, labels, region, what };
     (!is_by_labels(account) && !is_namespace_allowed(account, namespace, labels))
         || the_region_is_allowed(account, &ask).is_some()
-        || (is_type_known && the_type_is_allowed(account, &ask).is_some())
+        || is_for_nobody_here
         || the_name_is_allowed(account, &ask).is_some()
 }
 

@@ -93,6 +93,11 @@ fn what_surely_may_not_have_a_name_is_known_without_the_object() {
             json!({ "namespace": namespace, "actions": ["Download"] });
         account
     };
+    let may_delete = || {
+        let mut account = granted("team-a");
+        account["allowed"]["defaultKeyPair"]["actions"] = json!(["Delete"]);
+        account
+    };
     let default = "LightsailDefaultKeyPair";
     let missing = || Grant::Missing("production".into());
     let resets = || {
@@ -109,6 +114,7 @@ fn what_surely_may_not_have_a_name_is_known_without_the_object() {
         ("another region", used(account()), "team-a", "us-east-1", "fleet", true),
         ("another's name", used(account()), "team-a", "eu-west-1", "team-b_web", true),
         ("the default pair", used(granted("team-a")), "team-a", "eu-west-1", default, false),
+        ("to delete it only", used(may_delete()), "team-a", "eu-west-1", default, false),
         ("of another namespace", used(granted("team-b")), "team-a", "eu-west-1", default, true),
         ("of none", used(account()), "team-a", "eu-west-1", default, true),
         ("labels that nobody knows here", used(labels()), "team-c", "eu-west-1", "fleet", false),
