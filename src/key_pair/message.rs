@@ -437,9 +437,9 @@ impl fmt::Display for Message<'_> {
                     to,
                     "the downloaded default key pair does not have the fingerprint or the creation \
                      time that Lightsail lists: it was replaced in the meantime, or its \
-                     fingerprint has an unknown form. Nothing was deleted; the Secret {secret} holds the \
-                     downloaded private key, and {earlier}. The operator continues at the next \
-                     interval"
+                     fingerprint has an unknown form. Nothing was deleted; the Secret {secret} \
+                     holds the downloaded private key, and {earlier}. The operator continues at \
+                     the next interval"
                 )
             }
             Self::Secret { secret, why } => why.write(to, secret),

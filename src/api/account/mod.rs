@@ -122,8 +122,8 @@ pub struct LightsailAccountSpec {
 
     /// What objects in the allowed namespaces may do with the account.
     ///
-    /// If a change no longer allows what an object does, the operator makes no more calls for it. Its
-    /// key pair stays in Lightsail.
+    /// If a change no longer allows what an object does, the operator makes no more calls for it.
+    /// Its key pair stays in Lightsail.
     pub allowed: Allowed,
 
     /// The maximum number of requests per second to each region, for example `5`.
