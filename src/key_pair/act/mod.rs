@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::claim::{self, account_ref};
 use super::crowd::Crowd;
 use super::memory::Memory;
-use super::observe::observed;
+use super::observe::{self, observed};
 use super::plan::{self, Step};
 use super::unrecorded::Sent;
 use super::world::{Desired, Failure, Goal, Observed};
@@ -108,6 +108,7 @@ impl<'a> Run<'a> {
             self.observed.now = self.clocks.now();
             self.observed.crowd = self.crowd();
             self.observed.changed_meanwhile = self.has_news();
+            self.note_unanswered();
             let step = plan::plan(&self.desired, &self.observed);
             if step.needs_rivals() && self.has_new_rivals() {
                 continue;
@@ -122,6 +123,14 @@ impl<'a> Run<'a> {
             }
         }
         self.publish(&Verdict::too_many_steps()).await
+    }
+
+    /// Calls about the pair may have been sent for other objects since, and not answered.
+    fn note_unanswered(&mut self) {
+        if let Some(account) = &self.observed.account {
+            (self.observed.deletion_may_follow, self.observed.download_may_follow) =
+                observe::unanswered(&self.clocks, self.memory, &self.desired, account);
+        }
     }
 
     /// Whether the watches have told of a change since the reconciliation began, of the object or

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::ids::LaneId;
 use crate::key_pair::claim::{self, PairClaim};
 use crate::key_pair::memory::Allowance;
-use crate::key_pair::observe::{shared_list, unanswered};
+use crate::key_pair::observe::shared_list;
 use crate::key_pair::plan;
 use crate::key_pair::room::Waits;
 use crate::key_pair::world::{
@@ -253,8 +253,6 @@ impl Run<'_> {
         self.observed.list_at_hand = inventory.is_at_hand(&opened.shared, max_age);
         self.observed.list_pages = inventory.pages(&opened.shared);
         let account = opened.account.id.clone();
-        (self.observed.deletion_may_follow, self.observed.download_may_follow) =
-            unanswered(&self.clocks, self.memory, &self.desired, &account);
         self.observed.account = Some(account);
         self.note_permission();
         self.opened = Some(opened);

@@ -202,7 +202,8 @@ pub(super) fn was_deleted(observed: &Observed, pair: &KeyPair) -> bool {
 }
 
 /// Whether the import of the intent on record came to nothing: none can take effect any more, and
-/// another pair has the name, or one that another object has on record.
+/// another pair has the name, or one that another object has on record. That somebody has tagged
+/// the pair that it made proves nothing: the tag may go again.
 #[must_use]
 pub fn came_to_nothing(desired: &Desired, observed: &Observed) -> bool {
     let Some(read) = &observed.pair else { return false };
@@ -211,7 +212,9 @@ pub fn came_to_nothing(desired: &Desired, observed: &Observed) -> bool {
     let is_current = read.live && is_over_by(read.at);
     let arn = Some(Digest::of(&pair.arn));
     let is_of_rival = observed.rivals.iter().any(|rival| rival.arn == arn);
-    let is_foreign = matches!(whose(desired, observed, pair), Whose::Foreign { .. });
+    let may_be_of_it = matches_intent(observed, pair).is_some_and(|it| it != Match::Different);
+    let is_foreign =
+        !may_be_of_it && matches!(whose(desired, observed, pair), Whose::Foreign { .. });
     observed.recorded.arn.is_none()
         && (is_current && is_foreign || is_of_rival && is_over_by(observed.now))
 }

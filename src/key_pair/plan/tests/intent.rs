@@ -331,6 +331,25 @@ fn i12_an_intent_ends_under_which_nothing_was_sent() {
     }
 }
 
+#[test]
+fn i12_an_intent_outlives_a_tag_that_somebody_sets_on_the_pair_that_it_made() {
+    for (sentence, listed, is_kept) in [
+        ("its key", pair(FIRST), true),
+        ("a fingerprint that tells nothing", of_no_known_form(pair(FIRST)), true),
+        ("another key", pair(SECOND), false),
+    ] {
+        let object = with_intent(None);
+        let (desired, mut observed) = unrecorded(Goal::Present);
+        (observed.recorded, observed.sent) = (record::recorded(&object), sent(NOW, false));
+        observed.pair = live(Some(tagged(listed, "other/team-z/fleet")));
+        let step = plan(&desired, &observed);
+        let Step::Finish(verdict) = &step else { panic!("{sentence}: {step:?}") };
+        assert_eq!(verdict.reason, Reason::NameConflict, "{sentence}");
+        let status = status::status(&object, &desired, &observed, verdict);
+        assert_eq!(status.import_intent.is_some(), is_kept, "{sentence}");
+    }
+}
+
 /// The key that was to replace that of a pair which was not gone is not the pair's.
 #[test]
 fn a_pair_that_is_shown_again_is_recorded_without_the_key_of_the_intent() {

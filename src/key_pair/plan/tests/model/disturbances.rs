@@ -309,6 +309,13 @@ pub(super) fn begins(scenario: &Scenario, state: &State, slot: usize,
     }
 }
 
+/// A run, with what its process knows by now of calls that were not answered.
+pub(super) fn informed(state: &State, slot: usize, process: usize) -> Option<Run> {
+    let memory = &state.processes[process];
+    let (deletion_open, download_open) = (memory.deletion_open, memory.download_open);
+    state.runs[slot].map(|run| Run { deletion_open, download_open, ..run })
+}
+
 /// What is known before anything is read, as `observe` has it.
 fn begin(scenario: &Scenario, state: &State, process: usize, place: usize, object: Object) -> Run {
     use super::world::{RivalSeen, Sent};

@@ -47,7 +47,7 @@ mod settle;
 mod view;
 mod world;
 
-use self::disturbances::{Event, acts, at, begins, failures, natural};
+use self::disturbances::{Event, acts, at, begins, failures, informed, natural};
 use self::effects::{At, Fate};
 use self::properties::Step as Taken;
 use self::scenario::Scenario;
@@ -135,8 +135,8 @@ impl Model for KeyPairs {
         acts(&self.plans.scenario, state, to);
         for slot in 0..2 {
             begins(&self.plans.scenario, state, slot, to);
-            let Some(run) = &state.runs[slot] else { continue };
             let (process, place) = at(&self.plans.scenario, slot);
+            let Some(run) = &informed(state, slot, process) else { continue };
             let decision = self.plans.decide(place, run);
             let act = decision.act;
             let step = Taken { world: state, type_: self.plans.scenario.type_, place,

@@ -1,7 +1,7 @@
 //! I8: from each state, when nothing goes wrong any more, few steps lead to an object that is
 //! Ready, Stalled or gone.
 
-use super::disturbances::{Event, at, begins, later};
+use super::disturbances::{Event, at, begins, informed, later};
 use super::effects::{Fate, is_stable};
 use super::view::Plans;
 use super::world::{Budget, State};
@@ -121,7 +121,7 @@ fn next(plans: &mut Plans, state: &State) -> Next {
 /// A step of a run without disturbances, and whether the object is stable if that ends it.
 fn step(plans: &mut Plans, state: &State, slot: usize) -> (State, bool) {
     let (process, place) = at(&plans.scenario, slot);
-    let run = state.runs[slot].expect("there is a run");
+    let run = informed(state, slot, process).expect("there is a run");
     let decision = plans.decide(place, &run);
     let to = stepped(state, (slot, process, place), &decision, Fate::Fine);
     (to.unwrap_or(State { runs: [None; 2], ..*state }), is_stable(decision.act))

@@ -231,7 +231,8 @@ impl Plans {
             fingerprint: key(&status.fingerprint),
             sha256: key(&status.public_key_sha256),
             how: status.origin.map(how),
-            deleted: status.last_operation.is_some(),
+            deleted: status.last_operation.as_ref()
+                .is_some_and(|last| last.type_ == deletion().type_),
             undated: intent.is_some_and(|intent| intent.date.is_none()),
             intent: intent
                 .and_then(|intent| self.key_of_sha256(&intent.public_key_sha256)),
@@ -357,7 +358,10 @@ impl Plans {
     }
 
     fn done(&self, run: &Run) -> Done {
-        let over = Operation { status: Some("Succeeded".to_owned()), ..Operation::default() };
+        // It is on record from then on, and no deletion before it.
+        let over = Operation { id: Some("import".to_owned()),
+            type_: Some("ImportKeyPair".to_owned()), status: Some("Succeeded".to_owned()),
+            ..Operation::default() };
         let deletion = deletion();
         let failed = || lightsail::Error::of_kind(ErrorKind::Transient);
         Done {
